@@ -1,0 +1,331 @@
+//! From the event to a rollout that can be followed: a fresh one, one that goes on, or the reason for none.
+
+use crate::{
+    Failure,
+    affected::{self, Item},
+    context::{self, Context},
+    event::{self, Trigger},
+    files::Files,
+    fresh,
+    github::{Github, Patience, Pull, Trouble},
+    inputs::Inputs,
+    observe::Observer,
+    plan::Subject,
+    preflight,
+    report::{log, outputs, outputs::Outputs, summary},
+    resume::{self, Us, Verdict},
+    rollout::{End, Phase, Progress, Run},
+    state::{Hand, Record, Stage},
+    sticky::{Found, Sticky},
+    tally::{Outcome, Tally},
+    tempo::Tempo,
+    watch::Watch,
+};
+
+/// Everything a run of the action is given.
+#[derive(Debug)]
+pub struct Job<'a> {
+    /// The inputs.
+    pub inputs: &'a Inputs,
+    /// Where this runs.
+    pub context: Context,
+    /// The runner's files.
+    pub files: &'a Files,
+    /// Durations.
+    pub tempo: Tempo,
+    /// How long to try.
+    pub patience: Patience,
+}
+
+/// What came of beginning.
+#[derive(Debug)]
+pub enum Begun<'a> {
+    /// A rollout to follow.
+    Watch(Box<Watch<'a>>),
+    /// Nothing to follow: it is over already.
+    Over(Over),
+}
+
+/// An end without following.
+#[derive(Debug)]
+pub struct Over {
+    /// The outputs.
+    pub outputs: Outputs,
+    /// The job summary.
+    pub summary: String,
+    /// Whether the step passes.
+    pub pass: bool,
+}
+
+/// A job that knows its pull request.
+#[derive(Debug)]
+pub struct Case<'a> {
+    /// The job.
+    pub job: Job<'a>,
+    /// The API.
+    pub github: Github,
+    /// The pull request.
+    pub pull: Pull,
+    /// What the rollout is about.
+    pub subject: Subject,
+    /// This process.
+    pub hand: Hand,
+    /// The comment, unless `comment` is `false`.
+    pub sticky: Option<Sticky>,
+}
+
+/// Does all that comes before the first pass.
+///
+/// # Errors
+/// Mistakes in what was given, or GitHub cannot be asked.
+pub async fn begin(mut job: Job<'_>) -> Result<Begun<'_>, Failure> {
+    let event = event::read(&job.context.event_path, &job.context.event_name, job.inputs.pull_request)?;
+    if job.context.repository.is_empty() {
+        let named = event.repository.filter(|name| context::is_repository(name));
+        job.context.repository = named.ok_or_else(|| {
+            "neither variable `GITHUB_REPOSITORY` nor the event names the repository".to_owned()
+        })?;
+    }
+    let (number, merge_event) = match event.trigger {
+        Trigger::Nothing { reason } => return Ok(skipped(None, &reason)),
+        Trigger::Closed { number } => (Some(number), true),
+        Trigger::Pushed { .. } => (None, true),
+        Trigger::Preview { number } | Trigger::Asked { number } => (Some(number), false),
+        Trigger::Sweep => {
+            return Err("input `pull-request` is empty, and the event has no pull request: name the pull request".to_owned().into());
+        }
+    };
+    let items = read_items(&job);
+    if let Err(mistake) = &items
+        && merge_event
+        && job.context.run_attempt == 1
+    {
+        // Nothing can have begun: the mistake is the answer, and GitHub need not be asked.
+        return Err(mistake.clone().into());
+    }
+    let github = Github::new(&job.context, job.inputs, job.tempo, job.patience.clone())?;
+    let pull = match (number, event.trigger) {
+        (Some(number), _) => github.pull(number).await?,
+        (None, Trigger::Pushed { commit, branch }) => match merged_by_push(&job, &github, &commit).await? {
+            Some(pull) => pull,
+            None => return Ok(skipped(None, &format!("the push to `{branch}` belongs to no merged pull request"))),
+        },
+        (None, _) => return Err("the event names no pull request".to_owned().into()),
+    };
+    with_pull(job, github, pull, items, merge_event).await
+}
+
+fn read_items(job: &Job<'_>) -> Result<Vec<Item>, String> {
+    let Some(file) = &job.inputs.affected else {
+        return Err("input `affected` is empty: name the file that lists the affected components".to_owned());
+    };
+    affected::read(&job.context.workspace, file)
+}
+
+/// The merged pull request a pushed commit belongs to. The push may precede its link to the pull request.
+async fn merged_by_push(job: &Job<'_>, github: &Github, commit: &str) -> Result<Option<Pull>, Trouble> {
+    let mut left = job.tempo.push_link;
+    let pause = job.tempo.push_link / 12;
+    loop {
+        let pulls = github.pulls_of(commit).await?;
+        let merged = pulls.into_iter().filter(|pull| pull.merged_at.is_some()).max_by_key(|pull| pull.merged_at);
+        if let Some(pull) = merged {
+            return github.pull(pull.number).await.map(Some);
+        }
+        if left.is_zero() {
+            return Ok(None);
+        }
+        left = left.saturating_sub(pause);
+        job.patience.pause(pause, None).await?;
+    }
+}
+
+async fn with_pull<'a>(
+    job: Job<'a>,
+    github: Github,
+    pull: Pull,
+    items: Result<Vec<Item>, String>,
+    merge_event: bool,
+) -> Result<Begun<'a>, Failure> {
+    let merge_commit = match (&pull.merge_commit, pull.merged_at) {
+        (Some(commit), Some(_)) if event::is_commit(commit) => commit.clone(),
+        (_, Some(_)) => return Err(format!("pull request #{} is merged, and GitHub tells no merge commit", pull.number).into()),
+        (_, None) if pull.open => return fresh::preview(job, github, pull, items?).await,
+        (_, None) => return Ok(skipped(Some(pull.number), &format!("pull request #{} was closed without being merged", pull.number))),
+    };
+    let subject = Subject {
+        repository: job.context.repository.clone(),
+        pull_request: pull.number,
+        merge_commit,
+        head_sha: pull.head_sha.clone(),
+        base_ref: pull.base_ref.clone(),
+        comment_key: job.inputs.comment_key.clone(),
+        author: pull.author.clone(),
+        merged_by: pull.merged_by.clone(),
+    };
+    let hand = Hand {
+        run: job.context.run_id,
+        attempt: job.context.run_attempt,
+        nonce: nonce(),
+        released: false,
+    };
+    let mut case = Case { job, github, pull, subject, hand, sticky: None };
+    let found = if case.job.inputs.comment && !case.job.inputs.dry_run {
+        let (sticky, found) = Sticky::open(&case.github, case.pull.number, &case.subject.comment_key).await?;
+        case.sticky = Some(sticky);
+        found
+    } else {
+        Found::Nothing
+    };
+    go_on(case, found, items, merge_event).await
+}
+
+/// Two processes never share one: it comes from the system's own randomness.
+fn nonce() -> String {
+    let state = std::collections::hash_map::RandomState::new();
+    let random = std::hash::BuildHasher::hash_one(&state, std::process::id());
+    format!("{random:016x}")
+}
+
+/// Goes on from the state that was found, waiting for its holder where there is a living one.
+async fn go_on<'a>(
+    mut case: Case<'a>,
+    mut found: Found,
+    items: Result<Vec<Item>, String>,
+    merge_event: bool,
+) -> Result<Begun<'a>, Failure> {
+    let mut told = false;
+    loop {
+        let record = match found {
+            Found::Nothing => return fresh::start(case, items?, None).await,
+            Found::Unreadable(error @ crate::state::Unreadable::Newer(_)) => return Err(error.to_string().into()),
+            Found::Unreadable(error) => return fresh::start(case, items?, Some(error.to_string())).await,
+            Found::Record(record) => *record,
+        };
+        let us = Us { subject: &case.subject, hand: &case.hand, origin: &case.job.context.origin, merge_event };
+        match resume::judge(&record, &us) {
+            Verdict::Afresh => return fresh::start(case, items?, None).await,
+            Verdict::Foreign(why) => return fresh::start(case, items?, Some(why)).await,
+            Verdict::Taken(why) => return Err(why.into()),
+            Verdict::Report => return Ok(Begun::Over(report(&case, &record))),
+            Verdict::Take => return take(case, record).await,
+            Verdict::Retry => {
+                let record = retry(&case, record).await?;
+                return take(case, record).await;
+            }
+            Verdict::AskAbout(hand) if has_ended(&case.github, &hand).await? => return take(case, record).await,
+            Verdict::AskAbout(hand) => {
+                if !told {
+                    log::notice(&format!("run {} (attempt {}) follows this rollout; this one reports what it finds", hand.run, hand.attempt));
+                    told = true;
+                }
+                let over = report(&case, &record);
+                case.job.files.outputs(&over.outputs.lines());
+                if !case.job.inputs.wait {
+                    return Ok(Begun::Over(over));
+                }
+                case.job.patience.pause(case.job.inputs.poll_interval, None).await?;
+                let Some(sticky) = &mut case.sticky else {
+                    return Err("the comment is gone".to_owned().into());
+                };
+                found = sticky.reread().await?;
+            }
+        }
+    }
+}
+
+/// Whether the attempt that holds the rollout has ended, as GitHub tells.
+async fn has_ended(github: &Github, hand: &Hand) -> Result<bool, Trouble> {
+    match github.attempt(hand.run, hand.attempt).await {
+        Ok(run) => Ok(run.completed()),
+        // An attempt that runs cannot be deleted.
+        Err(Trouble::NotFound { .. }) => Ok(true),
+        Err(trouble) => Err(trouble),
+    }
+}
+
+/// What a rollout that is not followed here has come to.
+fn report(case: &Case<'_>, record: &Record) -> Over {
+    let standings = record.rollout.standings();
+    let tally = Tally::of(&standings);
+    let place = case.sticky.as_ref().and_then(Sticky::place);
+    let run_url = case.job.context.run_url();
+    let view = crate::report::View {
+        rollout: &record.rollout,
+        standings: &standings,
+        stage: record.stage,
+        watcher: crate::report::Watcher::Later,
+        findings: &[],
+        server_url: &case.job.context.server_url,
+        run_url: &run_url,
+    };
+    Over {
+        summary: summary::render(&view),
+        outputs: Outputs {
+            result: tally.result(),
+            deployments: outputs::rows(&record.rollout, &standings, &case.job.context.server_url),
+            tally,
+            pull_request: Some(case.pull.number),
+            comment_id: place.map(|(id, _)| id),
+            comment_url: place.map(|(_, url)| url.to_owned()),
+        },
+        pass: !tally.fails(case.job.inputs.fail_on),
+    }
+}
+
+/// Prepares a finished rollout for one more try of what did not succeed. It looks first: a run that people
+/// re-ran meanwhile is adopted, and a lost one is tried again only if its run still does not exist.
+async fn retry(case: &Case<'_>, mut record: Record) -> Result<Record, Failure> {
+    let since = record.rollout.started_at;
+    let mut observer = Observer::new(case.job.tempo.lost, false);
+    let lost = record.rollout.deployments.iter().any(|deployment| deployment.run().is_none());
+    let runs = if lost { observer.titles(&case.github, &record.rollout, since).await? } else { Vec::new() };
+    let ids: Vec<String> = record.rollout.deployments.iter().map(|deployment| record.rollout.id(deployment)).collect();
+    for (deployment, id) in record.rollout.deployments.iter_mut().zip(ids) {
+        let Progress::Ended { end, run, .. } = &mut deployment.progress else {
+            continue;
+        };
+        if *end == End::Succeeded {
+            continue;
+        }
+        let mut rerun = false;
+        if let Some(known) = run {
+            match case.github.run(known.id).await {
+                Ok(facts) => rerun = facts.attempt > known.attempt || !facts.completed(),
+                Err(Trouble::NotFound { .. }) => {}
+                Err(trouble) => return Err(trouble.into()),
+            }
+        } else if let Some(facts) = runs.iter().find(|facts| {
+            facts.is_dispatch_of(&deployment.planned.workflow) && crate::identity::ids_in(&facts.title).any(|word| word == id)
+        }) {
+            *run = Some(Run { id: facts.id, attempt: facts.attempt, phase: Phase::Running });
+            rerun = true;
+        }
+        resume::try_again(deployment, rerun);
+    }
+    record.stage = Stage::Live;
+    Ok(record)
+}
+
+/// Takes a rollout over: what is still to be dispatched passes preflight again first.
+async fn take<'a>(case: Case<'a>, record: Record) -> Result<Begun<'a>, Failure> {
+    let resend = record.hand.run == case.hand.run && case.hand.attempt > record.hand.attempt;
+    let checked = preflight::check(&case.github, &record.rollout, case.job.inputs.environment_check).await?;
+    let barred = fresh::errors(&checked.findings).then(|| "the checks found errors".to_owned());
+    fresh::log_findings(&checked.findings);
+    tracing::info!("going on with the rollout of pull request #{} begun by run {}", case.pull.number, record.hand.run);
+    let observer = Observer::new(case.job.tempo.lost, resend);
+    let mut watch = fresh::watch(case, record.rollout, record.origin, checked, observer);
+    watch.barred = barred;
+    fresh::hold(watch).await
+}
+
+/// An end that is on purpose.
+pub fn skipped(pull_request: Option<u64>, reason: &str) -> Begun<'static> {
+    log::notice(reason);
+    Begun::Over(Over {
+        outputs: Outputs { pull_request, ..Outputs::bare(Outcome::Skipped) },
+        summary: summary::sentence(reason),
+        pass: true,
+    })
+}

@@ -1,0 +1,417 @@
+//! Requests, and the one policy by which they are repeated.
+//!
+//! octocrab is the client and the authenticator; it repeats nothing itself (its own retries would send a
+//! dispatch four times). What changes nothing is repeated until time runs out. A request that deploys is
+//! repeated only when it was surely not accepted: nothing was sent, or GitHub refused it for its limits.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, StatusCode, header};
+use http_body_util::{BodyExt, Limited};
+use octocrab::Octocrab;
+use secrecy::{ExposeSecret, SecretString};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::{
+    limits::{self, Budget, Kind, Pace},
+    patience::Patience,
+};
+use crate::tempo::Tempo;
+
+/// An answer larger than this is not read: none of the endpoints used here has one.
+const LARGEST_ANSWER: usize = 32 * 1024 * 1024;
+
+/// After a signal, how long a request that deploys may still wait for its answer.
+const LAST_ANSWER: Duration = Duration::from_secs(2);
+
+/// Why a request came to nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Trouble {
+    /// 401
+    #[error("GitHub does not accept the token (HTTP 401: {0}): it expired, was revoked, or is not one of this server")]
+    Unauthorized(String),
+    /// 403 that is no limit
+    #[error("{what}: GitHub refuses it (HTTP 403: {message}){}", needs.as_ref().map(|needs| format!("; the token needs `{needs}`")).unwrap_or_default())]
+    Forbidden {
+        /// Method and path.
+        what: String,
+        /// GitHub's words.
+        message: String,
+        /// The `permissions:` line, from GitHub's own header.
+        needs: Option<String>,
+    },
+    /// 404 or 410
+    #[error("{what}: GitHub does not know it (HTTP 404)")]
+    NotFound {
+        /// Method and path.
+        what: String,
+    },
+    /// Any other 4xx, or an answer that cannot be used.
+    #[error("{what}: GitHub answered HTTP {status}: {message}")]
+    Refused {
+        /// Method and path.
+        what: String,
+        /// The status.
+        status: u16,
+        /// GitHub's words.
+        message: String,
+    },
+    /// It may or may not have had its effect.
+    #[error("{what}: it is not known whether it was accepted ({why})")]
+    Unanswered {
+        /// Method and path.
+        what: String,
+        /// What happened.
+        why: String,
+    },
+    /// The time is up. Nothing was sent, or nothing that changes anything.
+    #[error("the time is up{}", last.as_ref().map(|last| format!(" ({last})")).unwrap_or_default())]
+    OutOfTime {
+        /// What the last try met.
+        last: Option<String>,
+    },
+    /// A signal came. Nothing was sent, or nothing that changes anything.
+    #[error("stopped by a signal")]
+    Stopped,
+}
+
+/// When a request may be repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repeat {
+    /// Doing it twice is doing it once.
+    Always,
+    /// Only if it was surely not accepted.
+    UnlessSent,
+}
+
+/// One request.
+#[derive(Debug, Clone)]
+pub struct Call<'a> {
+    /// The method.
+    pub method: Method,
+    /// The path below the API's address, with its query.
+    pub path: &'a str,
+    /// The JSON body.
+    pub body: Option<String>,
+    /// The media type to ask for.
+    pub accept: &'static str,
+    /// The ETag of what is known already.
+    pub etag: Option<&'a str>,
+    /// When it may be repeated.
+    pub repeat: Repeat,
+    /// What kind of write it is, if one.
+    pub kind: Kind,
+}
+
+/// GitHub's JSON.
+pub const JSON: &str = "application/vnd.github+json";
+/// A file's own bytes.
+pub const RAW: &str = "application/vnd.github.raw+json";
+
+impl<'a> Call<'a> {
+    /// A request that reads.
+    pub fn get(path: &'a str) -> Self {
+        Self {
+            method: Method::GET,
+            path,
+            body: None,
+            accept: JSON,
+            etag: None,
+            repeat: Repeat::Always,
+            kind: Kind::Read,
+        }
+    }
+
+    /// A request that writes.
+    pub fn write(method: Method, path: &'a str, body: Option<String>, repeat: Repeat, kind: Kind) -> Self {
+        Self { method, body, repeat, kind, ..Self::get(path) }
+    }
+
+    fn what(&self) -> String {
+        format!("{} {}", self.method, self.path.split('?').next().unwrap_or_default())
+    }
+}
+
+/// An answer of 2xx, or 304 to a conditional request.
+#[derive(Debug)]
+pub struct Reply {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// A request that got no usable answer.
+struct Silence {
+    /// Whether it may have reached GitHub.
+    sent: bool,
+    why: String,
+}
+
+/// The client, cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Http {
+    octocrab: Octocrab,
+    prefix: String,
+    graphql: String,
+    tempo: Tempo,
+    patience: Patience,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    pace: Mutex<Pace>,
+    budget: Mutex<Budget>,
+}
+
+impl Http {
+    /// A client for the API at `api_url`.
+    ///
+    /// # Errors
+    /// The client cannot be built: there are no CA certificates, for one.
+    pub fn new(api_url: &http::Uri, token: &SecretString, tempo: Tempo, patience: Patience) -> Result<Self, String> {
+        let authority = api_url.authority().map(ToString::to_string).unwrap_or_default();
+        let origin = format!("{}://{authority}", api_url.scheme_str().unwrap_or("https"));
+        // octocrab would put the base's path before every path, the GraphQL one too: so the base has none.
+        let octocrab = Octocrab::builder()
+            .base_uri(origin)
+            .and_then(|builder| {
+                builder
+                    .personal_token(token.expose_secret().to_owned())
+                    .set_connect_timeout(Some(tempo.connect))
+                    .build()
+            })
+            .map_err(|error| format!("the HTTP client cannot start: {}", causes(&error)))?;
+        let prefix = api_url.path().trim_end_matches('/').to_owned();
+        // <https://docs.github.com/en/enterprise-server/graphql/guides/forming-calls-with-graphql>
+        let graphql = prefix.strip_suffix("/v3").unwrap_or(&prefix).to_owned() + "/graphql";
+        Ok(Self {
+            octocrab,
+            prefix,
+            graphql,
+            tempo,
+            patience,
+            shared: Arc::new(Shared { pace: Mutex::new(Pace::new(tempo)), budget: Mutex::default() }),
+        })
+    }
+
+    /// The same client with another patience.
+    pub fn with_patience(&self, patience: Patience) -> Self {
+        Self { patience, ..self.clone() }
+    }
+
+    /// What GitHub last said of the rate limit.
+    pub fn budget(&self) -> Budget {
+        self.shared.budget.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Sends a GraphQL query that changes nothing.
+    pub async fn graphql(&self, query: &str) -> Result<Reply, Trouble> {
+        let body = serde_json::json!({ "query": query }).to_string();
+        let call = Call { path: "/graphql", ..Call::write(Method::POST, "", Some(body), Repeat::Always, Kind::Read) };
+        self.perform(&call, &self.graphql).await
+    }
+
+    /// Sends a request by the policy of this module.
+    pub async fn send(&self, call: &Call<'_>) -> Result<Reply, Trouble> {
+        self.perform(call, &format!("{}{}", self.prefix, call.path)).await
+    }
+
+    async fn perform(&self, call: &Call<'_>, uri: &str) -> Result<Reply, Trouble> {
+        let mut pauses = ExponentialBuilder::new()
+            .with_min_delay(self.tempo.retry_first)
+            .with_max_delay(self.tempo.retry_most)
+            .with_jitter()
+            .without_max_times()
+            .build();
+        let mut last = None;
+        loop {
+            self.patience.check(last.clone())?;
+            self.pace(call.kind).await?;
+            let pause = match self.attempt(call, uri).await? {
+                Ok(reply) => match self.sort(call, reply)? {
+                    Sorted::Done(reply) => return Ok(reply),
+                    Sorted::Limited(pause, why) => {
+                        tracing::info!("{}: {why}; waiting {}", call.what(), humantime::format_duration(whole(pause)));
+                        last = Some(why);
+                        pause
+                    }
+                    Sorted::Broken(why) => {
+                        last = Some(self.broken(call, true, why)?);
+                        pauses.next().unwrap_or(self.tempo.retry_most)
+                    }
+                },
+                Err(silence) => {
+                    last = Some(self.broken(call, silence.sent, silence.why)?);
+                    pauses.next().unwrap_or(self.tempo.retry_most)
+                }
+            };
+            self.patience.pause(pause, last.clone()).await?;
+        }
+    }
+
+    /// Whether a request without a usable answer may be repeated; the reason, for the message of the end.
+    fn broken(&self, call: &Call<'_>, sent: bool, why: String) -> Result<String, Trouble> {
+        tracing::debug!("{}: {why}", call.what());
+        if sent && call.repeat == Repeat::UnlessSent {
+            return Err(Trouble::Unanswered { what: call.what(), why });
+        }
+        Ok(format!("{}: {why}", call.what()))
+    }
+
+    async fn pace(&self, kind: Kind) -> Result<(), Trouble> {
+        loop {
+            let pause = self.shared.pace.lock().unwrap_or_else(PoisonError::into_inner).admit(kind, Instant::now());
+            match pause {
+                None => return Ok(()),
+                Some(pause) => self.patience.pause(pause, None).await?,
+            }
+        }
+    }
+
+    /// Sends once. A request that only reads is dropped when a signal comes; one that deploys is given a
+    /// moment for its answer, since not knowing costs more than waiting.
+    async fn attempt(&self, call: &Call<'_>, uri: &str) -> Result<Result<Reply, Silence>, Trouble> {
+        let once = async {
+            match timeout(self.tempo.request, self.once(call, uri)).await {
+                Ok(result) => result,
+                Err(_) => Err(Silence { sent: true, why: "no answer in time".to_owned() }),
+            }
+        };
+        let stopped = async {
+            let trouble = self.patience.end().await;
+            if call.repeat == Repeat::UnlessSent {
+                sleep(LAST_ANSWER).await;
+            }
+            trouble
+        };
+        tokio::select! {
+            biased;
+            result = once => Ok(result),
+            trouble = stopped => match call.repeat {
+                Repeat::Always => Err(trouble),
+                Repeat::UnlessSent => Ok(Err(Silence { sent: true, why: "stopped while waiting for the answer".to_owned() })),
+            },
+        }
+    }
+
+    async fn once(&self, call: &Call<'_>, uri: &str) -> Result<Reply, Silence> {
+        let unsent = |error: &dyn std::fmt::Display| Silence { sent: false, why: error.to_string() };
+        let mut builder = Request::builder()
+            .method(call.method.clone())
+            .uri(uri)
+            .header(header::ACCEPT, call.accept)
+            .header("X-GitHub-Api-Version", "2022-11-28");
+        if let Some(etag) = call.etag {
+            builder = builder.header(header::IF_NONE_MATCH, etag);
+        }
+        if call.body.is_some() {
+            builder = builder.header(header::CONTENT_TYPE, "application/json");
+        }
+        let request = builder.body(call.body.clone().unwrap_or_default()).map_err(|error| unsent(&error))?;
+        let response = self.octocrab.execute(request).await.map_err(|error| Silence {
+            sent: !never_sent(&error),
+            why: causes(&error),
+        })?;
+        let (parts, body) = response.into_parts();
+        let body = Limited::new(body, LARGEST_ANSWER)
+            .collect()
+            .await
+            .map_err(|error| Silence { sent: true, why: format!("the answer broke off: {error}") })?
+            .to_bytes();
+        tracing::debug!("{} {uri} → {}", call.method, parts.status.as_u16());
+        let reply = Reply { status: parts.status, headers: parts.headers, body };
+        self.shared.budget.lock().unwrap_or_else(PoisonError::into_inner).note(&reply.headers);
+        Ok(reply)
+    }
+
+    fn sort(&self, call: &Call<'_>, reply: Reply) -> Result<Sorted, Trouble> {
+        let status = reply.status;
+        let message = || words(&reply.body);
+        if let Some(pause) = limits::limited(status, &reply.headers, &reply.body, self.tempo) {
+            return Ok(Sorted::Limited(pause, format!("GitHub's rate limit (HTTP {})", status.as_u16())));
+        }
+        match status.as_u16() {
+            200..=299 if call.accept == JSON && !is_json(&reply.body) => {
+                Ok(Sorted::Broken(format!("HTTP {} with a body that is no JSON", status.as_u16())))
+            }
+            200..=299 => Ok(Sorted::Done(reply)),
+            304 if call.etag.is_some() => Ok(Sorted::Done(reply)),
+            401 => Err(Trouble::Unauthorized(message())),
+            403 => Err(Trouble::Forbidden {
+                what: call.what(),
+                message: message(),
+                needs: limits::needed_permission(&reply.headers),
+            }),
+            404 | 410 => Err(Trouble::NotFound { what: call.what() }),
+            400..=499 if status != StatusCode::REQUEST_TIMEOUT => Err(Trouble::Refused {
+                what: call.what(),
+                status: status.as_u16(),
+                message: message(),
+            }),
+            other => Ok(Sorted::Broken(format!("HTTP {other}"))),
+        }
+    }
+}
+
+enum Sorted {
+    Done(Reply),
+    Limited(Duration, String),
+    Broken(String),
+}
+
+fn is_json(body: &[u8]) -> bool {
+    body.is_empty() || serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok()
+}
+
+fn whole(duration: Duration) -> Duration {
+    Duration::from_secs(duration.as_secs().max(1))
+}
+
+/// GitHub's own words in an error body, at most a few hundred characters of them.
+fn words(body: &[u8]) -> String {
+    #[derive(serde::Deserialize)]
+    struct Basic {
+        message: String,
+    }
+    let text = match serde_json::from_slice::<Basic>(body) {
+        Ok(basic) => basic.message,
+        Err(_) => String::from_utf8_lossy(body).into_owned(),
+    };
+    text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(500).collect()
+}
+
+/// Whether the connection was never made, or the request came back from a connection that was closed
+/// before it took it.
+fn never_sent(error: &octocrab::Error) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(client) = error.downcast_ref::<hyper_util::client::legacy::Error>() {
+            return client.is_connect();
+        }
+        cause = error.source();
+    }
+    false
+}
+
+/// An error with its causes, without the repetitions of wrapping layers.
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let text = error.to_string().lines().next().unwrap_or_default().to_owned();
+        if !parts.iter().any(|part| part.contains(&text)) {
+            parts.push(text);
+        }
+        cause = error.source();
+    }
+    parts.join(": ")
+}

@@ -1,0 +1,193 @@
+//! GitHub's limits: obeying them, and keeping clear of them.
+//!
+//! <https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api>
+
+use std::{collections::VecDeque, time::Duration};
+
+use chrono::{DateTime, Utc};
+use http::{HeaderMap, StatusCode};
+use tokio::time::Instant;
+
+use crate::tempo::Tempo;
+
+/// What a request does, as far as limits care.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// It reads.
+    Read,
+    /// It writes something small: a comment, a cancellation.
+    Write,
+    /// It dispatches.
+    Dispatch,
+}
+
+/// Writes that may follow each other at once.
+const BURST: u32 = 10;
+/// Writes in an hour.
+const HOURLY: usize = 500;
+/// Of these, what dispatches may take, so that the comment can still be kept true.
+const HOURLY_DISPATCHES: usize = 420;
+
+/// Paces writes: at once for a burst, then one by one, and never more than GitHub allows in an hour.
+#[derive(Debug)]
+pub struct Pace {
+    between: Duration,
+    hour: Duration,
+    /// The moment at which the burst will be whole again.
+    whole_at: Option<Instant>,
+    recent: VecDeque<Instant>,
+}
+
+impl Pace {
+    /// A pace with nothing behind it.
+    pub fn new(tempo: Tempo) -> Self {
+        Self {
+            between: tempo.between_writes,
+            hour: tempo.scaled(Duration::from_secs(3600)),
+            whole_at: None,
+            recent: VecDeque::new(),
+        }
+    }
+
+    /// Takes a place for a request of this kind at `now`, or says how long to wait before asking again.
+    pub fn admit(&mut self, kind: Kind, now: Instant) -> Option<Duration> {
+        if kind == Kind::Read {
+            return None;
+        }
+        while self.recent.front().is_some_and(|first| now.duration_since(*first) >= self.hour) {
+            self.recent.pop_front();
+        }
+        let most = if kind == Kind::Dispatch { HOURLY_DISPATCHES } else { HOURLY };
+        if let Some(first) = self.recent.front().filter(|_| self.recent.len() >= most) {
+            return Some(self.hour.saturating_sub(now.duration_since(*first)));
+        }
+        let whole_at = self.whole_at.filter(|at| *at > now).unwrap_or(now);
+        let debt = whole_at + self.between;
+        let allowed = now + self.between * BURST;
+        if debt > allowed {
+            return Some(debt - allowed);
+        }
+        self.whole_at = Some(debt);
+        self.recent.push_back(now);
+        None
+    }
+}
+
+/// What GitHub last said of the primary limit.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Budget {
+    /// Requests an hour.
+    pub limit: Option<u64>,
+    /// What is left of them.
+    pub remaining: Option<u64>,
+    /// When the hour ends.
+    pub reset_in: Option<Duration>,
+}
+
+impl Budget {
+    /// Reads the headers of an answer.
+    pub fn note(&mut self, headers: &HeaderMap) {
+        if header(headers, "x-ratelimit-resource").is_some_and(|resource| resource != "core") {
+            return;
+        }
+        if let Some(remaining) = number(headers, "x-ratelimit-remaining") {
+            self.remaining = Some(remaining);
+            self.limit = number(headers, "x-ratelimit-limit");
+            self.reset_in = until_reset(headers);
+        }
+    }
+}
+
+/// How long to wait if the answer is a limit's, primary or secondary; `None` if it is none.
+pub fn limited(status: StatusCode, headers: &HeaderMap, body: &[u8], tempo: Tempo) -> Option<Duration> {
+    if status != StatusCode::FORBIDDEN && status != StatusCode::TOO_MANY_REQUESTS {
+        return None;
+    }
+    if let Some(seconds) = number(headers, "retry-after") {
+        return Some(tempo.scaled(Duration::from_secs(seconds)));
+    }
+    if number(headers, "x-ratelimit-remaining") == Some(0) {
+        let wait = until_reset(headers).unwrap_or(Duration::from_secs(60));
+        return Some(tempo.scaled(wait + Duration::from_secs(1)));
+    }
+    let text = String::from_utf8_lossy(body).to_lowercase();
+    let secondary = text.contains("secondary rate limit") || text.contains("abuse detection");
+    (status == StatusCode::TOO_MANY_REQUESTS || secondary).then_some(tempo.limited)
+}
+
+/// The `permissions:` lines GitHub names, such as `actions: write`.
+pub fn needed_permission(headers: &HeaderMap) -> Option<String> {
+    let named = header(headers, "x-accepted-github-permissions")?;
+    let usable = named.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_=,; -".contains(&byte));
+    (usable && !named.is_empty()).then(|| named.replace('_', "-").replace('=', ": "))
+}
+
+/// By GitHub's own clock, where the answer tells it.
+fn until_reset(headers: &HeaderMap) -> Option<Duration> {
+    let reset = i64::try_from(number(headers, "x-ratelimit-reset")?).ok()?;
+    let now = header(headers, "date")
+        .and_then(|date| DateTime::parse_from_rfc2822(date).ok())
+        .map_or_else(|| Utc::now().timestamp(), |date| date.timestamp());
+    Some(Duration::from_secs(u64::try_from(reset.saturating_sub(now)).unwrap_or(0).min(3600)))
+}
+
+fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+fn number(headers: &HeaderMap, name: &str) -> Option<u64> {
+    header(headers, name)?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (http::HeaderName::from_static(name), value.parse().expect("a value"))).collect()
+    }
+
+    #[test]
+    fn ten_writes_at_once_then_one_a_second_and_420_dispatches_an_hour() {
+        let mut pace = Pace::new(Tempo::real());
+        let mut now = Instant::now();
+        let begin = now;
+        let mut at = Vec::new();
+        while at.len() < 421 {
+            match pace.admit(Kind::Dispatch, now) {
+                None => at.push(now.duration_since(begin)),
+                Some(pause) => now += pause,
+            }
+        }
+        assert_eq!(at[9], Duration::ZERO);
+        assert_eq!(at[10], Duration::from_secs(1));
+        assert_eq!(at[69], Duration::from_secs(60));
+        assert_eq!(at[420], Duration::from_secs(3600));
+        assert_eq!(pace.admit(Kind::Read, now), None);
+    }
+
+    #[test]
+    fn a_limit_is_told_from_a_missing_permission() {
+        let tempo = Tempo::real();
+        let forbidden = StatusCode::FORBIDDEN;
+        let no = headers(&[]);
+        assert_eq!(limited(forbidden, &no, br#"{"message":"Resource not accessible by integration"}"#, tempo), None);
+        assert_eq!(limited(forbidden, &headers(&[("retry-after", "7")]), b"", tempo), Some(Duration::from_secs(7)));
+        let text = br#"{"message":"You have exceeded a secondary rate limit."}"#;
+        assert_eq!(limited(forbidden, &no, text, tempo), Some(tempo.limited));
+        assert_eq!(limited(StatusCode::TOO_MANY_REQUESTS, &no, b"", tempo), Some(tempo.limited));
+        let used_up = headers(&[
+            ("x-ratelimit-remaining", "0"),
+            ("x-ratelimit-reset", "1790000100"),
+            ("date", "Mon, 21 Sep 2026 14:13:20 GMT"),
+        ]);
+        assert_eq!(limited(forbidden, &used_up, b"", tempo), Some(Duration::from_secs(101)));
+    }
+
+    #[test]
+    fn the_missing_permission_is_named_as_yaml_names_it() {
+        let named = headers(&[("x-accepted-github-permissions", "pull_requests=write; issues=write")]);
+        assert_eq!(needed_permission(&named).as_deref(), Some("pull-requests: write; issues: write"));
+        assert_eq!(needed_permission(&headers(&[("x-accepted-github-permissions", "`x`")])), None);
+    }
+}

@@ -1,0 +1,97 @@
+//! GitHub's API: the only place that knows of HTTP, octocrab and GitHub's JSON.
+//!
+//! Answers become own small types at this door. They are lenient: what is not needed is not looked at, and
+//! what GitHub may leave out is optional. Nothing here approves or rejects; there is no such call.
+
+mod comments;
+mod environments;
+mod http;
+mod limits;
+mod patience;
+mod pulls;
+mod runs;
+mod workflows;
+
+use serde::de::DeserializeOwned;
+
+pub use self::{
+    comments::{Comment, Viewer},
+    environments::Environment,
+    http::Trouble,
+    limits::Budget,
+    patience::Patience,
+    pulls::Pull,
+    runs::Listed,
+    workflows::{Dispatched, WorkflowState},
+};
+use self::http::{Call, Http, Reply};
+use crate::{context::Context, inputs::Inputs, tempo::Tempo};
+
+/// One repository, seen with one token.
+#[derive(Debug, Clone)]
+pub struct Github {
+    http: Http,
+    /// `/repos/owner/name`
+    repo: String,
+}
+
+impl Github {
+    /// A client for the repository of this run. Nothing is requested yet.
+    ///
+    /// # Errors
+    /// The HTTP client cannot start.
+    pub fn new(context: &Context, inputs: &Inputs, tempo: Tempo, patience: Patience) -> Result<Self, String> {
+        Ok(Self {
+            http: Http::new(&context.api_url, &inputs.token, tempo, patience)?,
+            repo: format!("/repos/{}", context.repository),
+        })
+    }
+
+    /// The same client with another patience.
+    pub fn with_patience(&self, patience: Patience) -> Self {
+        Self { http: self.http.with_patience(patience), repo: self.repo.clone() }
+    }
+
+    /// What GitHub last said of the rate limit.
+    pub fn budget(&self) -> Budget {
+        self.http.budget()
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Trouble> {
+        let call = Call::get(path);
+        parse(&self.http.send(&call).await?, path)
+    }
+
+    /// All pages of a list.
+    async fn all<T: DeserializeOwned>(&self, path: &str, most_pages: u32) -> Result<Vec<T>, Trouble> {
+        let mut all = Vec::new();
+        let joint = if path.contains('?') { '&' } else { '?' };
+        for page in 1..=most_pages {
+            let path = format!("{path}{joint}per_page=100&page={page}");
+            let reply = self.http.send(&Call::get(&path)).await?;
+            let items: Vec<T> = parse(&reply, &path)?;
+            let full = items.len() >= 100;
+            all.extend(items);
+            if !has_next(&reply, full) {
+                break;
+            }
+        }
+        Ok(all)
+    }
+}
+
+/// Whether a list goes on: GitHub says so in `link`; a server that does not is believed by the page's size.
+fn has_next(reply: &Reply, full: bool) -> bool {
+    match reply.headers.get("link").and_then(|link| link.to_str().ok()) {
+        Some(link) => link.contains("rel=\"next\""),
+        None => full,
+    }
+}
+
+fn parse<T: DeserializeOwned>(reply: &Reply, path: &str) -> Result<T, Trouble> {
+    serde_json::from_slice(&reply.body).map_err(|error| Trouble::Refused {
+        what: path.split('?').next().unwrap_or_default().to_owned(),
+        status: reply.status.as_u16(),
+        message: format!("an answer of another shape than GitHub documents ({error})"),
+    })
+}

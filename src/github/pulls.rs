@@ -1,0 +1,112 @@
+//! Pull requests.
+//!
+//! <https://docs.github.com/en/rest/pulls/pulls#get-a-pull-request>
+
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+
+use super::{Github, Trouble};
+
+/// A pull request as it is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pull {
+    /// Its number.
+    pub number: u64,
+    /// Whether it is open.
+    pub open: bool,
+    /// When it was merged, if it was.
+    pub merged_at: Option<DateTime<Utc>>,
+    /// The commit the merge made; while it is open, a test merge.
+    pub merge_commit: Option<String>,
+    /// The last commit of its branch.
+    pub head_sha: String,
+    /// The branch it goes into.
+    pub base_ref: String,
+    /// The repository's default branch.
+    pub default_branch: Option<String>,
+    /// Who wrote it.
+    pub author: String,
+    /// Who merged it.
+    pub merged_by: String,
+    /// Its labels.
+    pub labels: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Wire {
+    number: u64,
+    #[serde(default)]
+    state: String,
+    #[serde(default)]
+    merged: Option<bool>,
+    #[serde(default)]
+    merged_at: Option<DateTime<Utc>>,
+    #[serde(default)]
+    merge_commit_sha: Option<String>,
+    head: Side,
+    base: Side,
+    #[serde(default)]
+    user: Option<User>,
+    #[serde(default)]
+    merged_by: Option<User>,
+    #[serde(default)]
+    labels: Vec<Label>,
+}
+
+#[derive(Deserialize)]
+struct Side {
+    #[serde(rename = "ref")]
+    name: String,
+    sha: String,
+    #[serde(default)]
+    repo: Option<Repository>,
+}
+
+#[derive(Deserialize)]
+struct Repository {
+    #[serde(default)]
+    default_branch: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct User {
+    login: String,
+}
+
+#[derive(Deserialize)]
+struct Label {
+    name: String,
+}
+
+impl From<Wire> for Pull {
+    fn from(wire: Wire) -> Self {
+        let login = |user: Option<User>| user.map(|user| user.login).unwrap_or_default();
+        Self {
+            number: wire.number,
+            open: wire.state == "open",
+            merged_at: wire.merged_at.filter(|_| wire.merged != Some(false)),
+            merge_commit: wire.merge_commit_sha,
+            head_sha: wire.head.sha,
+            base_ref: wire.base.name,
+            default_branch: wire.base.repo.and_then(|repo| repo.default_branch),
+            author: login(wire.user),
+            merged_by: login(wire.merged_by),
+            labels: wire.labels.into_iter().map(|label| label.name).collect(),
+        }
+    }
+}
+
+impl Github {
+    /// One pull request.
+    pub async fn pull(&self, number: u64) -> Result<Pull, Trouble> {
+        let wire: Wire = self.get(&format!("{}/pulls/{number}", self.repo)).await?;
+        Ok(wire.into())
+    }
+
+    /// The pull requests a commit belongs to.
+    /// <https://docs.github.com/en/rest/commits/commits#list-pull-requests-associated-with-a-commit>
+    pub async fn pulls_of(&self, commit: &str) -> Result<Vec<Pull>, Trouble> {
+        let wires: Vec<Wire> = self.all(&format!("{}/commits/{commit}/pulls", self.repo), 3).await?;
+        Ok(wires.into_iter().map(Pull::from).collect())
+    }
+}

@@ -1,0 +1,258 @@
+//! Workflow runs: lists, single runs, and what holds them back.
+//!
+//! Lists are asked without filters: GitHub answers filtered ones from a search index, which can lag far
+//! behind. A workflow's own list is asked, so that other runs of a busy repository do not crowd ours out.
+//!
+//! <https://docs.github.com/en/rest/actions/workflow-runs>
+
+use chrono::{DateTime, Utc};
+use http::{Method, header};
+use serde::Deserialize;
+
+use super::{
+    Github, Trouble, has_next,
+    http::{Call, Repeat},
+    limits::Kind,
+    parse,
+    workflows::segment,
+};
+use crate::run::{Gate, Job, Review, Reviewer, RunFacts, Time};
+
+/// One page of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Listed {
+    /// As it was when last asked: the answer cost nothing.
+    Same,
+    /// A new answer.
+    Page {
+        /// To ask next time.
+        etag: Option<String>,
+        /// The newest first.
+        runs: Vec<RunFacts>,
+        /// Whether there are older ones.
+        more: bool,
+    },
+}
+
+#[derive(Deserialize)]
+struct RunWire {
+    id: u64,
+    #[serde(default)]
+    run_attempt: Option<u64>,
+    #[serde(default)]
+    status: Option<String>,
+    #[serde(default)]
+    conclusion: Option<String>,
+    #[serde(default)]
+    display_title: Option<String>,
+    #[serde(default)]
+    name: Option<String>,
+    #[serde(default)]
+    path: String,
+    #[serde(default)]
+    event: String,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+#[derive(Deserialize)]
+struct RunsWire {
+    workflow_runs: Vec<RunWire>,
+}
+
+#[derive(Deserialize)]
+struct GateWire {
+    #[serde(default)]
+    environment: Option<NamedWire>,
+    #[serde(default)]
+    wait_timer: Option<u64>,
+    #[serde(default)]
+    wait_timer_started_at: Option<DateTime<Utc>>,
+    #[serde(default)]
+    reviewers: Option<Vec<ReviewerWire>>,
+}
+
+#[derive(Deserialize)]
+struct NamedWire {
+    #[serde(default)]
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct ReviewerWire {
+    #[serde(rename = "type", default)]
+    kind: String,
+    #[serde(default)]
+    reviewer: Option<WhoWire>,
+}
+
+#[derive(Deserialize)]
+struct WhoWire {
+    #[serde(default)]
+    login: Option<String>,
+    #[serde(default)]
+    slug: Option<String>,
+    #[serde(default)]
+    name: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct ReviewWire {
+    #[serde(default)]
+    state: String,
+    #[serde(default)]
+    comment: Option<String>,
+    #[serde(default)]
+    user: Option<WhoWire>,
+    #[serde(default)]
+    environments: Option<Vec<NamedWire>>,
+}
+
+#[derive(Deserialize)]
+struct JobsWire {
+    jobs: Vec<JobWire>,
+}
+
+#[derive(Deserialize)]
+struct JobWire {
+    id: u64,
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    conclusion: Option<String>,
+    #[serde(default)]
+    runner_id: Option<u64>,
+    #[serde(default)]
+    steps: Option<Vec<StepWire>>,
+}
+
+#[derive(Deserialize)]
+struct StepWire {
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    conclusion: Option<String>,
+}
+
+impl From<RunWire> for RunFacts {
+    fn from(wire: RunWire) -> Self {
+        Self {
+            id: wire.id,
+            attempt: wire.run_attempt.unwrap_or(1),
+            status: wire.status.unwrap_or_default(),
+            conclusion: wire.conclusion,
+            title: wire.display_title.or(wire.name).unwrap_or_default(),
+            path: wire.path,
+            event: wire.event,
+            created_at: wire.created_at,
+            updated_at: wire.updated_at,
+        }
+    }
+}
+
+impl From<GateWire> for Gate {
+    fn from(wire: GateWire) -> Self {
+        let reviewer = |wire: ReviewerWire| {
+            let who = wire.reviewer?;
+            Some(match wire.kind.as_str() {
+                "Team" => Reviewer::Team(who.slug.or(who.name)?),
+                _ => Reviewer::User(who.login.or(who.name)?),
+            })
+        };
+        Self {
+            environment: wire.environment.map(|environment| environment.name).unwrap_or_default(),
+            reviewers: wire.reviewers.into_iter().flatten().filter_map(reviewer).collect(),
+            wait_minutes: wire.wait_timer.unwrap_or(0),
+            wait_started_at: wire.wait_timer_started_at,
+        }
+    }
+}
+
+impl From<JobWire> for Job {
+    fn from(wire: JobWire) -> Self {
+        let steps = wire.steps.unwrap_or_default();
+        // The times of a job that never started are made up; a runner and steps are not.
+        let ran = !steps.is_empty() || wire.runner_id.is_some_and(|runner| runner > 0);
+        let bad = |step: &&StepWire| {
+            step.conclusion.as_deref().is_some_and(|word| !matches!(word, "success" | "skipped" | "neutral"))
+        };
+        Self {
+            id: wire.id,
+            name: wire.name,
+            conclusion: wire.conclusion,
+            ran,
+            failed_step: steps.iter().find(bad).map(|step| step.name.clone()),
+        }
+    }
+}
+
+impl Github {
+    /// A page of a workflow's runs (or of all runs where the workflow itself is gone), the newest first.
+    pub async fn runs(&self, workflow: Option<&str>, page: u32, etag: Option<&str>) -> Result<Listed, Trouble> {
+        let list = match workflow {
+            Some(file) => format!("{}/actions/workflows/{}/runs", self.repo, segment(file)),
+            None => format!("{}/actions/runs", self.repo),
+        };
+        let path = format!("{list}?per_page=100&page={page}");
+        let reply = self.http.send(&Call { etag, ..Call::get(&path) }).await?;
+        if reply.status.as_u16() == 304 {
+            return Ok(Listed::Same);
+        }
+        let wire: RunsWire = parse(&reply, &path)?;
+        let full = wire.workflow_runs.len() >= 100;
+        Ok(Listed::Page {
+            etag: reply.headers.get(header::ETAG).and_then(|etag| etag.to_str().ok()).map(str::to_owned),
+            more: has_next(&reply, full),
+            runs: wire.workflow_runs.into_iter().map(RunFacts::from).collect(),
+        })
+    }
+
+    /// One run.
+    pub async fn run(&self, id: u64) -> Result<RunFacts, Trouble> {
+        let wire: RunWire = self.get(&format!("{}/actions/runs/{id}", self.repo)).await?;
+        Ok(wire.into())
+    }
+
+    /// One attempt of a run.
+    pub async fn attempt(&self, id: u64, attempt: u64) -> Result<RunFacts, Trouble> {
+        let wire: RunWire = self.get(&format!("{}/actions/runs/{id}/attempts/{attempt}", self.repo)).await?;
+        Ok(wire.into())
+    }
+
+    /// What holds a run back.
+    pub async fn gates(&self, run: u64) -> Result<Vec<Gate>, Trouble> {
+        let wires: Vec<GateWire> = self.get(&format!("{}/actions/runs/{run}/pending_deployments", self.repo)).await?;
+        Ok(wires.into_iter().map(Gate::from).collect())
+    }
+
+    /// Who decided what about a run, in all its attempts; `seen_at` is `now`, since GitHub tells no time.
+    pub async fn reviews(&self, run: u64, now: Time) -> Result<Vec<Review>, Trouble> {
+        let wires: Vec<ReviewWire> = self.get(&format!("{}/actions/runs/{run}/approvals", self.repo)).await?;
+        Ok(wires
+            .into_iter()
+            .map(|wire| Review {
+                state: wire.state,
+                user: wire.user.and_then(|user| user.login).unwrap_or_default(),
+                comment: wire.comment.unwrap_or_default(),
+                environments: wire.environments.into_iter().flatten().map(|environment| environment.name).collect(),
+                seen_at: now,
+            })
+            .collect())
+    }
+
+    /// The jobs of a run's latest attempt.
+    pub async fn jobs(&self, run: u64) -> Result<Vec<Job>, Trouble> {
+        let wire: JobsWire = self.get(&format!("{}/actions/runs/{run}/jobs?filter=latest&per_page=100", self.repo)).await?;
+        Ok(wire.jobs.into_iter().map(Job::from).collect())
+    }
+
+    /// Cancels a run; one that has ended already is fine.
+    pub async fn cancel(&self, run: u64) -> Result<(), Trouble> {
+        let path = format!("{}/actions/runs/{run}/cancel", self.repo);
+        let call = Call::write(Method::POST, &path, None, Repeat::Always, Kind::Write);
+        match self.http.send(&call).await {
+            Ok(_) | Err(Trouble::Refused { status: 409, .. }) => Ok(()),
+            Err(trouble) => Err(trouble),
+        }
+    }
+}

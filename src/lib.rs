@@ -1,0 +1,170 @@
+//! Deployment approvals: a GitHub Action that applies a merged pull request to real infrastructure through
+//! GitHub's own environments, and keeps one pull request comment true until all is done.
+//!
+//! Data flows one way. The core is pure (no request, clock or environment variable); the edge is thin.
+//!
+//! ```text
+//!        event.json  INPUT_*  affected list
+//!              \        |         |
+//!               ▼       ▼         ▼
+//!   main ── run: event ─▶ affected ─▶ plan ─▶ preflight ─▶ ┌──── one pass ─────┐ ─▶ outputs
+//!                                                          │ observe  (github) │
+//!                                                          │ decide   (pure)   │  repeated by `watch`
+//!                                                          │ act      (github) │  until finished, timed
+//!                                                          │ show     (comment)│  out or stopped
+//!                                                          └───────────────────┘
+//! ```
+//!
+//! * Strings die in [`inputs`], [`context`] and [`event`]; HTTP dies in [`github`]; Markdown is born in
+//!   [`report`].
+//! * A [`rollout`] holds facts; statuses are derived from them, by one function.
+//! * What deploys happens in one place, `watch::Watch::act`: intent written down, request, outcome.
+
+pub mod affected;
+pub mod begin;
+pub mod context;
+pub mod decide;
+pub mod event;
+pub mod files;
+pub mod finding;
+pub mod fresh;
+pub mod github;
+pub mod graph;
+pub mod identity;
+pub mod inputs;
+pub mod observe;
+pub mod plan;
+pub mod post;
+pub mod preflight;
+pub mod report;
+pub mod resume;
+pub mod rollout;
+pub mod run;
+pub mod state;
+pub mod sticky;
+pub mod tally;
+pub mod tempo;
+pub mod verdict;
+pub mod watch;
+pub mod workflow;
+
+use tokio::sync::watch as signal;
+
+use crate::{
+    begin::{Begun, Job},
+    context::Context,
+    files::Files,
+    github::{Patience, Trouble},
+    inputs::{Inputs, OnTimeout},
+    report::{Watcher, log, outputs::Outputs, summary},
+    state::Stage,
+    tally::Outcome,
+    tempo::Tempo,
+    watch::{Ended, Watch},
+};
+
+/// Why the action did not come to follow a rollout.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// Inputs, the runner's variables, the event or the affected list. Each is one sentence.
+    #[error("{}", .0.join("\n"))]
+    Mistakes(Vec<String>),
+    /// GitHub could not be asked, or refused.
+    #[error("{0}")]
+    Trouble(#[from] Trouble),
+}
+
+impl From<String> for Failure {
+    fn from(mistake: String) -> Self {
+        Self::Mistakes(vec![mistake])
+    }
+}
+
+/// Runs the action once, to its end. `stop` turns true when a signal comes. Tells whether the step passes.
+pub async fn run(environment: &[(String, String)], tempo: Tempo, stop: signal::Receiver<bool>) -> bool {
+    let files = Files::of(environment);
+    let debug = environment.iter().any(|(name, value)| name == "RUNNER_DEBUG" && value == "1");
+    log::start(debug, files.token.clone());
+    let settings = match settings(environment) {
+        Ok(settings) => settings,
+        Err(mistakes) => return give_up(&files, &Failure::Mistakes(mistakes), None),
+    };
+    let (inputs, context) = settings;
+    let patience = Patience::new(inputs.timeout, stop);
+    let job = Job { inputs: &inputs, context, files: &files, tempo, patience };
+    match begin::begin(job).await {
+        Ok(Begun::Watch(watch)) => follow(*watch).await,
+        Ok(Begun::Over(over)) => {
+            files.outputs(&over.outputs.lines());
+            files.summary(&over.summary);
+            over.pass
+        }
+        Err(failure) => give_up(&files, &failure, Some(inputs.on_timeout)),
+    }
+}
+
+/// Inputs and variables, with all mistakes of both.
+fn settings(environment: &[(String, String)]) -> Result<(Inputs, Context), Vec<String>> {
+    match (Inputs::read(environment), Context::read(environment)) {
+        (Ok(inputs), Ok(context)) => Ok((inputs, context)),
+        (inputs, context) => {
+            let mut mistakes = inputs.err().unwrap_or_default();
+            mistakes.extend(context.err().unwrap_or_default());
+            Err(mistakes)
+        }
+    }
+}
+
+/// Ends a run that never came to follow anything. Nothing was dispatched by it.
+fn give_up(files: &Files, failure: &Failure, on_timeout: Option<OnTimeout>) -> bool {
+    let (result, pass) = match failure {
+        Failure::Trouble(Trouble::OutOfTime { .. }) => (Outcome::Pending, on_timeout == Some(OnTimeout::Detach)),
+        Failure::Trouble(Trouble::Stopped | Trouble::Unauthorized(_)) => (Outcome::Pending, false),
+        _ => (Outcome::Failed, false),
+    };
+    match failure {
+        Failure::Mistakes(mistakes) => mistakes.iter().for_each(|mistake| tracing::error!("{mistake}")),
+        Failure::Trouble(trouble) => tracing::error!("{trouble}"),
+    }
+    files.outputs(&Outputs::bare(result).lines());
+    files.summary(&summary::sentence(&log::redact(&failure.to_string(), &files.token)));
+    pass
+}
+
+/// Follows the rollout to an end of the watch, and tells it.
+async fn follow(mut watch: Watch<'_>) -> bool {
+    let ended = watch.run().await;
+    let inputs = watch.inputs;
+    let tally = |watch: &Watch<'_>| tally::Tally::of(&watch.rollout.standings());
+    match ended {
+        Ended::Finished => {
+            watch.summarise(Stage::Finished, &Watcher::Here);
+            watch.save(true);
+            let tally = tally(&watch);
+            tracing::info!("finished: {}", tally.result().word());
+            !tally.fails(inputs.fail_on)
+        }
+        Ended::OnePass => {
+            watch.summarise(Stage::Live, &Watcher::Later);
+            watch.save(true);
+            !tally(&watch).fails(inputs.fail_on)
+        }
+        Ended::TimedOut => {
+            let why = format!("the time-out of {} is over", humantime::format_duration(inputs.timeout));
+            tracing::warn!("{why}: unfinished deployments go on without being watched; re-run the job to follow them again");
+            watch.leave(&why, inputs::OnCancel::Leave).await;
+            inputs.on_timeout == OnTimeout::Detach && !tally(&watch).fails(inputs.fail_on)
+        }
+        Ended::Stopped => {
+            tracing::warn!("stopped by a signal: nobody is watching any more; re-run the job to go on");
+            watch.leave("the job was cancelled", inputs.on_cancel).await;
+            false
+        }
+        Ended::Broken(why) => {
+            tracing::error!("{why}; what was dispatched goes on, and the comment holds what is known: re-run the job to go on");
+            watch.leave(&why, inputs::OnCancel::Leave).await;
+            false
+        }
+    }
+}
+

@@ -1,0 +1,367 @@
+//! Looking at the runs: one conditional request a look for a hundred of them, and a few more for each that
+//! changed. An answer that GitHub repeats costs nothing.
+//!
+//! A list can be late or short, so what it lacks is never taken for an end. A run that is missing is asked
+//! for by itself, and only when GitHub denies it again and again is it lost.
+
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    time::Duration,
+};
+
+use chrono::TimeDelta;
+use futures_util::{StreamExt, stream};
+
+use crate::{
+    github::{Github, Listed, Trouble},
+    identity,
+    rollout::{Deployment, End, Progress, Rollout},
+    run::{RunFacts, Sighting, Time},
+    verdict::{self, Details},
+};
+
+/// Pages of a list that are read at most: GitHub's lists are not meant for more.
+const MOST_PAGES: u32 = 20;
+/// Requests about single runs under way at once.
+const AT_ONCE: usize = 8;
+/// Looks at which a run may be missing before it is asked for by itself.
+const PATIENCE: u32 = 2;
+/// Looks a process must have made before it gives a dispatch up.
+const LOOKS: u32 = 3;
+/// Times GitHub must deny a run before it is lost.
+const DENIALS: u32 = 3;
+
+/// Remembers what was last seen, so that only changes cost requests.
+#[derive(Debug)]
+pub struct Observer {
+    lost_after: TimeDelta,
+    pages: HashMap<(Option<String>, u32), Cached>,
+    /// What was last applied, by the run's id.
+    applied: HashMap<u64, RunFacts>,
+    missing: HashMap<usize, Missing>,
+    /// Workflows whose own list GitHub denies: their file is gone, their runs are not.
+    gone: HashSet<String>,
+    /// How often this process has looked.
+    looks: u32,
+    /// A person re-ran the job whose process died: what that process surely did not send may be sent.
+    resend: bool,
+}
+
+#[derive(Debug)]
+struct Cached {
+    etag: Option<String>,
+    runs: Vec<RunFacts>,
+    more: bool,
+}
+
+#[derive(Debug, Default)]
+struct Missing {
+    looks: u32,
+    denials: u32,
+}
+
+/// The runs a look found.
+#[derive(Default)]
+struct Seen {
+    by_id: HashMap<u64, RunFacts>,
+    by_name: HashMap<String, Vec<RunFacts>>,
+    /// Workflows whose list was read back to before the rollout.
+    complete: HashSet<String>,
+}
+
+impl Observer {
+    /// An observer that has seen nothing.
+    pub fn new(lost_after: Duration, resend: bool) -> Self {
+        Self {
+            lost_after: TimeDelta::from_std(lost_after).unwrap_or(TimeDelta::MAX),
+            pages: HashMap::new(),
+            applied: HashMap::new(),
+            missing: HashMap::new(),
+            gone: HashSet::new(),
+            looks: 0,
+            resend,
+        }
+    }
+
+    /// Looks once, and applies what is new to the rollout. `shows` tells of each deployment whether the
+    /// title of its run would show its id.
+    pub async fn look(
+        &mut self,
+        github: &Github,
+        rollout: &mut Rollout,
+        shows: &[bool],
+        now: Time,
+    ) -> Result<(), Trouble> {
+        self.looks = self.looks.saturating_add(1);
+        let mut workflows: HashMap<String, Time> = HashMap::new();
+        for deployment in rollout.deployments.iter().filter(|deployment| wanted(deployment)) {
+            let since = since(deployment, rollout.started_at);
+            let oldest = workflows.entry(deployment.planned.workflow.clone()).or_insert(since);
+            *oldest = (*oldest).min(since);
+        }
+        let mut seen = Seen::default();
+        for (workflow, since) in workflows {
+            self.list(github, &workflow, since, rollout, &mut seen).await?;
+        }
+        let sightings = self.find(github, rollout, &seen, shows, now).await?;
+        self.ask_and_apply(github, rollout, sightings, now).await;
+        Ok(())
+    }
+
+    /// All runs of these workflows since a moment, for a rollout whose state is gone.
+    pub async fn titles(&mut self, github: &Github, rollout: &Rollout, since: Time) -> Result<Vec<RunFacts>, Trouble> {
+        let workflows: BTreeSet<&String> =
+            rollout.deployments.iter().filter(|deployment| deployment.planned.skip.is_none()).map(|deployment| &deployment.planned.workflow).collect();
+        let mut seen = Seen::default();
+        for workflow in workflows {
+            self.list(github, workflow, since, rollout, &mut seen).await?;
+        }
+        let mut runs: Vec<RunFacts> = seen.by_id.into_values().filter(|run| run.created_at >= since).collect();
+        runs.sort_by_key(|run| run.id);
+        Ok(runs)
+    }
+
+    /// Reads a workflow's list back to `since`, or until every run that is followed was found.
+    async fn list(
+        &mut self,
+        github: &Github,
+        workflow: &str,
+        since: Time,
+        rollout: &Rollout,
+        seen: &mut Seen,
+    ) -> Result<(), Trouble> {
+        let mut open: HashSet<u64> = HashSet::new();
+        let mut by_title = false;
+        for deployment in rollout.deployments.iter().filter(|deployment| deployment.planned.workflow == workflow) {
+            match &deployment.progress {
+                Progress::Followed(run) => drop(open.insert(run.id)),
+                Progress::Intended { .. } => by_title = true,
+                Progress::Planned | Progress::Ended { .. } => {}
+            }
+        }
+        by_title |= open.is_empty();
+        for page in 1..=MOST_PAGES {
+            let Some(cached) = self.page(github, workflow, page).await? else {
+                return Ok(());
+            };
+            for run in &cached.runs {
+                open.remove(&run.id);
+                for word in identity::ids_in(&run.title) {
+                    seen.by_name.entry(word.to_owned()).or_default().push(run.clone());
+                }
+                seen.by_id.insert(run.id, run.clone());
+            }
+            let oldest = cached.runs.iter().map(|run| run.created_at).min();
+            // Clocks differ: a few minutes more are read than should be needed.
+            let back_enough = oldest.is_none_or(|oldest| oldest < since - TimeDelta::minutes(5));
+            if back_enough || !cached.more {
+                seen.complete.insert(workflow.to_owned());
+                break;
+            }
+            if open.is_empty() && !by_title {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// One page, new or as it was.
+    async fn page(&mut self, github: &Github, workflow: &str, page: u32) -> Result<Option<&Cached>, Trouble> {
+        let mut own = (!self.gone.contains(workflow)).then_some(workflow);
+        loop {
+            let key = (own.map(str::to_owned), page);
+            let etag = self.pages.get(&key).and_then(|cached| cached.etag.clone());
+            match github.runs(own, page, etag.as_deref()).await {
+                Ok(Listed::Same) => {}
+                Ok(Listed::Page { etag, runs, more }) => {
+                    self.pages.insert(key.clone(), Cached { etag, runs, more });
+                }
+                Err(Trouble::NotFound { .. }) if own.is_some() => {
+                    self.gone.insert(workflow.to_owned());
+                    own = None;
+                    continue;
+                }
+                Err(trouble) => return Err(trouble),
+            }
+            return Ok(self.pages.get(&key));
+        }
+    }
+
+    /// What this look tells of each deployment: the run's facts where they changed.
+    async fn find(
+        &mut self,
+        github: &Github,
+        rollout: &mut Rollout,
+        seen: &Seen,
+        shows: &[bool],
+        now: Time,
+    ) -> Result<Vec<(usize, RunFacts)>, Trouble> {
+        let ids: Vec<String> = rollout.deployments.iter().map(|deployment| rollout.id(deployment)).collect();
+        let mut changed = Vec::new();
+        for (index, id) in ids.iter().enumerate() {
+            let Some(deployment) = rollout.deployments.get_mut(index).filter(|deployment| wanted(deployment)) else {
+                continue;
+            };
+            let listed = match deployment.run() {
+                Some(run) => seen.by_id.get(&run.id).cloned(),
+                None => named(seen, id, &deployment.planned.workflow),
+            };
+            let facts = match listed {
+                Some(facts) => Some(facts),
+                None if deployment.run().is_some() => self.ask_for(github, index, deployment, now).await?,
+                None => {
+                    self.give_up(deployment, seen, shows.get(index) == Some(&true), now);
+                    None
+                }
+            };
+            let Some(facts) = facts else { continue };
+            self.missing.remove(&index);
+            if !facts.is_dispatch_of(&deployment.planned.workflow) {
+                // The state names a run that is none of ours.
+                tracing::warn!("run {} is no dispatch of `{}`: the state named a wrong run", facts.id, deployment.planned.workflow);
+                deployment.progress = Progress::Intended { at: now, note: Some("the state named a wrong run".to_owned()) };
+                continue;
+            }
+            if self.applied.get(&facts.id) != Some(&facts) {
+                changed.push((index, facts));
+            }
+        }
+        Ok(changed)
+    }
+
+    /// Asks for a run that the lists lack: at first seldom, since a young run may be late.
+    async fn ask_for(
+        &mut self,
+        github: &Github,
+        index: usize,
+        deployment: &mut Deployment,
+        now: Time,
+    ) -> Result<Option<RunFacts>, Trouble> {
+        let Some(run) = deployment.run().map(|run| run.id) else {
+            return Ok(None);
+        };
+        let missing = self.missing.entry(index).or_default();
+        missing.looks += 1;
+        let ended = matches!(deployment.progress, Progress::Ended { .. });
+        if ended && self.applied.contains_key(&run) {
+            return Ok(None);
+        }
+        if !ended && missing.looks <= PATIENCE {
+            return Ok(None);
+        }
+        match github.run(run).await {
+            Ok(facts) => Ok(Some(facts)),
+            Err(Trouble::NotFound { .. }) => {
+                missing.denials += 1;
+                let young = deployment.started_at.is_some_and(|started| now - started < self.lost_after);
+                if missing.denials >= DENIALS && !young {
+                    let reason = format!("GitHub no longer has run {run}: it was deleted; look at the infrastructure itself to know what was applied");
+                    deployment.progress =
+                        Progress::Ended { end: End::Lost, reason: Some(reason), at: now, run: None, job: None };
+                }
+                Ok(None)
+            }
+            Err(trouble) => Err(trouble),
+        }
+    }
+
+    /// A dispatch without a known outcome whose run does not show up in time is lost. It is still looked
+    /// for after that, and adopted if it comes.
+    ///
+    /// One case is not lost: the process died between writing the intent down and taking anything down
+    /// about its outcome, a person re-ran the job, the run's title would show the id, and the complete
+    /// list lacks it, again and again, long after GitHub would have made it. Then nothing was sent.
+    fn give_up(&self, deployment: &mut Deployment, seen: &Seen, shows: bool, now: Time) {
+        let Progress::Intended { at, note } = &deployment.progress else {
+            return;
+        };
+        let early = now - *at < self.lost_after || self.looks < LOOKS;
+        if early || !seen.complete.contains(&deployment.planned.workflow) {
+            return;
+        }
+        if note.is_none() && self.resend && shows {
+            tracing::info!("{}: never reached GitHub before the last process ended; dispatching it now", deployment.planned.name());
+            deployment.progress = Progress::Planned;
+            return;
+        }
+        let known = note.clone().unwrap_or_else(|| "the process ended while it was being dispatched".to_owned());
+        let reason = format!(
+            "no run with its id showed up ({known}); it was not sent again. Look for a run of `{}`, then re-run this job to try again",
+            deployment.planned.workflow
+        );
+        deployment.progress = Progress::Ended { end: End::Lost, reason: Some(reason), at: now, run: None, job: None };
+    }
+
+    /// Fetches the details that the changes ask for, and applies them. What cannot be fetched now stays
+    /// as it was, and is fetched at the next look.
+    async fn ask_and_apply(&mut self, github: &Github, rollout: &mut Rollout, changed: Vec<(usize, RunFacts)>, now: Time) {
+        let asks: Vec<(usize, RunFacts, Details)> = changed
+            .into_iter()
+            .filter_map(|(index, facts)| {
+                let details = verdict::details(rollout.deployments.get(index)?, &facts);
+                Some((index, facts, details))
+            })
+            .collect();
+        let mut answers = stream::iter(asks)
+            .map(|(index, facts, details)| async move {
+                (index, facts.id, sighting(github, facts, details, now).await)
+            })
+            .buffered(AT_ONCE);
+        while let Some((index, run, answer)) = answers.next().await {
+            match answer {
+                Ok(sighting) => {
+                    if let Some(deployment) = rollout.deployments.get_mut(index) {
+                        verdict::apply(deployment, &sighting, now);
+                        self.applied.insert(run, sighting.run);
+                    }
+                }
+                // Time or patience ended: the next look, or the next process, asks again.
+                Err(trouble) => tracing::debug!("run {run}: {trouble}"),
+            }
+        }
+    }
+}
+
+/// Whether a look is for this deployment: it is under way, or ended in a way that can still change.
+fn wanted(deployment: &Deployment) -> bool {
+    !matches!(deployment.progress, Progress::Planned)
+}
+
+/// Since when its run can exist.
+fn since(deployment: &Deployment, rollout_started: Time) -> Time {
+    match &deployment.progress {
+        Progress::Intended { at, .. } => *at,
+        _ => deployment.started_at.unwrap_or(rollout_started),
+    }
+}
+
+/// The run whose title shows the id. Two runs with one id cannot come from this program; the older one is
+/// the one that was dispatched.
+fn named(seen: &Seen, id: &str, workflow: &str) -> Option<RunFacts> {
+    seen.by_name.get(id)?.iter().filter(|run| run.is_dispatch_of(workflow)).min_by_key(|run| run.id).cloned()
+}
+
+/// A run with its details. A detail that GitHub refuses is left out, so that a missing permission or a
+/// deleted run cannot hold the rest back.
+async fn sighting(github: &Github, run: RunFacts, details: Details, now: Time) -> Result<Sighting, Trouble> {
+    let id = run.id;
+    let gates = ask(details.gates, github.gates(id));
+    let reviews = ask(details.reviews, github.reviews(id, now));
+    let jobs = ask(details.jobs, github.jobs(id));
+    let (gates, reviews, jobs) = futures_util::future::try_join3(gates, reviews, jobs).await?;
+    Ok(Sighting { run, gates, reviews, jobs })
+}
+
+async fn ask<T>(wanted: bool, request: impl Future<Output = Result<T, Trouble>>) -> Result<Option<T>, Trouble> {
+    if !wanted {
+        return Ok(None);
+    }
+    match request.await {
+        Ok(detail) => Ok(Some(detail)),
+        Err(trouble @ (Trouble::NotFound { .. } | Trouble::Forbidden { .. } | Trouble::Refused { .. })) => {
+            tracing::info!("{trouble}; going on without it");
+            Ok(None)
+        }
+        Err(trouble) => Err(trouble),
+    }
+}

@@ -1,0 +1,101 @@
+//! The post step: what is left to do when the main step was killed.
+//!
+//! GitHub runs it as a container of its own after every job, however that ended. It never dispatches, and
+//! after an orderly end it does nothing.
+//!
+//! <https://docs.github.com/en/actions/reference/workflows-and-actions/metadata-syntax#runspost-entrypoint>
+
+use chrono::Utc;
+use tokio::sync::watch as signal;
+
+use crate::{
+    Failure,
+    begin::{Case, Job},
+    context::{self, Context},
+    event,
+    files::Files,
+    fresh,
+    github::{Github, Patience},
+    inputs::Inputs,
+    observe::Observer,
+    plan::Subject,
+    preflight::Checked,
+    report::log,
+    state::{Hand, Stage},
+    sticky::{Found, Sticky},
+    tempo::Tempo,
+};
+
+/// Finishes what a killed main step left: comment, `on-cancel`, release. Always passes: the main step's own
+/// end has told what there is to tell.
+pub async fn run(environment: &[(String, String)], tempo: Tempo, stop: signal::Receiver<bool>) -> bool {
+    let mut files = Files::of(environment);
+    // Outputs and summary are the main step's.
+    files.output = None;
+    files.summary = None;
+    log::start(false, files.token.clone());
+    let saved = |name: &str| {
+        let wanted = format!("STATE_{name}");
+        environment.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value.trim().to_owned()).unwrap_or_default()
+    };
+    let (nonce, orderly) = (saved("nonce"), saved("orderly"));
+    if nonce.is_empty() || orderly == "true" {
+        return true;
+    }
+    let (Ok(inputs), Ok(context)) = (Inputs::read(environment), Context::read(environment)) else {
+        return true;
+    };
+    let Ok(pull_request) = saved("pull_request").parse() else {
+        return true;
+    };
+    let patience = Patience::new(tempo.last_words * 4, stop);
+    let job = Job { inputs: &inputs, context, files: &files, tempo, patience };
+    if let Err(failure) = finish(job, pull_request, &nonce).await {
+        tracing::warn!("the comment could not be finished: {failure}");
+    }
+    true
+}
+
+async fn finish(mut job: Job<'_>, pull_request: u64, nonce: &str) -> Result<(), Failure> {
+    if job.context.repository.is_empty() {
+        let event = event::read(&job.context.event_path, &job.context.event_name, job.inputs.pull_request)?;
+        job.context.repository = event.repository.filter(|name| context::is_repository(name)).unwrap_or_default();
+    }
+    let github = Github::new(&job.context, job.inputs, job.tempo, job.patience.clone())?;
+    if !job.inputs.comment {
+        return Ok(());
+    }
+    let (sticky, found) = Sticky::open(&github, pull_request, &job.inputs.comment_key).await?;
+    let Found::Record(record) = found else {
+        return Ok(());
+    };
+    if record.hand.nonce != nonce || record.hand.released || record.stage != Stage::Live {
+        return Ok(());
+    }
+    let pull = github.pull(pull_request).await?;
+    let subject = Subject { comment_key: job.inputs.comment_key.clone(), ..record.rollout.subject.clone() };
+    let hand = Hand { released: false, ..record.hand.clone() };
+    let on_cancel = job.inputs.on_cancel;
+    let observer = Observer::new(job.tempo.lost, false);
+    let case = Case { job, github, pull, subject, hand, sticky: Some(sticky) };
+    let mut watch = fresh::watch(case, record.rollout, record.origin, Checked::default(), observer);
+    let shows = vec![false; watch.rollout.deployments.len()];
+    if let Err(trouble) = watch.observer.look(&watch.github, &mut watch.rollout, &shows, Utc::now()).await {
+        tracing::info!("the runs could not be looked at once more: {trouble}");
+    }
+    tracing::warn!("the main step was killed: the comment now says that nobody is watching");
+    watch.leave("the job was killed", on_cancel).await;
+    Ok(())
+}
+
+/// Whether this process is the post step: told by the name it was started with, never by state.
+pub fn is_post(program: &str) -> bool {
+    std::path::Path::new(program)
+        .file_name()
+        .and_then(|name| name.to_str())
+        .is_some_and(|name| name == POST)
+}
+
+/// The name of the program's second path.
+pub const POST: &str = "deployment-approvals-post";
+

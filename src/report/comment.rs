@@ -1,0 +1,348 @@
+//! The sticky comment: rendered whole from the view, with the state hidden in its last line.
+//!
+//! A comment may have 65,536 characters; since nobody says whether GitHub counts characters or bytes, the
+//! whole is kept below that in bytes. What does not fit is left out, the least important first: the graph,
+//! then the decisions, then rows of the table, of which problems are the last to go.
+
+use super::{View, Watcher, escape, words};
+use crate::{
+    rollout::{Deployment, Progress, Standing, Status},
+    state::Stage,
+};
+
+/// The most bytes a comment of ours has.
+pub const LARGEST: usize = 65_500;
+
+/// What the state may take of it, so that people still see something.
+pub const LARGEST_STATE: usize = 48_000;
+
+const STATE: &str = "<!-- deployment-approvals-state ";
+const CLOSE: &str = " -->";
+
+/// The first line of every comment of this action with the given key.
+pub fn marker(comment_key: &str) -> String {
+    format!("<!-- deployment-approvals key:{}{CLOSE}", escape::marker(comment_key))
+}
+
+/// Whether a comment is this action's, by its first line.
+pub fn is_ours(body: &str, comment_key: &str) -> bool {
+    body.lines().next().map(str::trim_end) == Some(marker(comment_key).as_str())
+}
+
+/// The packed state in a comment.
+pub fn state_in(body: &str) -> Option<&str> {
+    let last = body.trim_end().lines().next_back()?;
+    last.trim_end().strip_prefix(STATE)?.strip_suffix(CLOSE)
+}
+
+/// What is shown, without marker and state: two views with the same text need no writing.
+pub fn text(view: &View<'_>, room: usize) -> String {
+    let head = format!("### {}\n", words::headline(view));
+    let attention = attention(view);
+    let findings = findings(view);
+    let foot = foot(view);
+    let mut left = room.saturating_sub(head.len() + attention.len() + findings.len() + foot.len());
+    let table = table(view, left);
+    left = left.saturating_sub(table.len());
+    let mut extras = String::new();
+    for section in [decisions(view), graph(view)] {
+        if section.len() <= left {
+            left -= section.len();
+            extras.push_str(&section);
+        }
+    }
+    format!("{head}{attention}{findings}{table}{extras}{foot}")
+}
+
+/// The whole comment.
+pub fn render(view: &View<'_>, comment_key: &str, state: &str) -> String {
+    let marker = marker(comment_key);
+    let frame = marker.len() + STATE.len() + state.len() + CLOSE.len() + 4;
+    let text = text(view, LARGEST.saturating_sub(frame));
+    format!("{marker}\n{text}\n{STATE}{state}{CLOSE}\n")
+}
+
+/// What needs a person: gates first, then what ended badly. The longest list still leaves room for the table.
+fn attention(view: &View<'_>) -> String {
+    const MOST_LINES: usize = 40;
+    let mut lines: Vec<(u8, String)> = view
+        .rows()
+        .filter_map(|(deployment, standing)| {
+            let (rank, line) = match standing.status {
+                Status::Waiting => (0, waiting(view, deployment)),
+                Status::Lost | Status::Expired => (1, problem(view, deployment, standing)),
+                Status::Failed | Status::TimedOut => (2, problem(view, deployment, standing)),
+                Status::Rejected | Status::Cancelled => (3, problem(view, deployment, standing)),
+                _ => return None,
+            };
+            Some((rank, line))
+        })
+        .collect();
+    if lines.is_empty() {
+        return String::new();
+    }
+    lines.sort_by_key(|(rank, _)| *rank);
+    let more = lines.len().saturating_sub(MOST_LINES);
+    let mut text = "\n**Needs attention**\n\n".to_owned();
+    for (_, line) in lines.iter().take(MOST_LINES) {
+        text.push_str(line);
+    }
+    if more > 0 {
+        text.push_str(&format!("- and {more} more, in the table\n"));
+    }
+    text
+}
+
+fn waiting(view: &View<'_>, deployment: &Deployment) -> String {
+    let mut line = format!("- ✋ {} ", words::name(&deployment.planned));
+    let environments: Vec<String> = deployment.gates.iter().map(|gate| escape::code(&gate.environment)).collect();
+    let environment = match environments.as_slice() {
+        [] => escape::code(&deployment.planned.environment),
+        some => some.join(" and "),
+    };
+    let reviewers = words::reviewers(&deployment.gates);
+    let timer = words::timer_end(deployment);
+    match (reviewers.as_str(), timer) {
+        ("", Some(end)) => line.push_str(&format!("waits for {environment} to open at {}", words::moment(end))),
+        ("", None) => line.push_str(&format!("waits for the protection rules of {environment}")),
+        (names, timer) => {
+            line.push_str(&format!("waits for approval to {environment} by {names}"));
+            if let Some(end) = timer {
+                line.push_str(&format!(", and until {}", words::moment(end)));
+            }
+        }
+    }
+    if let Some(since) = deployment.waiting_since {
+        line.push_str(&format!(", since {}", words::moment(since)));
+    }
+    if let Some(page) = view.run_page(deployment) {
+        line.push_str(&format!(". **[Review]({page})**"));
+    }
+    line.push('\n');
+    line
+}
+
+fn problem(view: &View<'_>, deployment: &Deployment, standing: &Standing) -> String {
+    let mut line = format!(
+        "- {}: {} → {}",
+        words::status(standing.status),
+        words::name(&deployment.planned),
+        escape::code(&deployment.planned.environment)
+    );
+    if !standing.reason.is_empty() {
+        line.push_str(&format!(" · {}", escape::code(&escape::short(&standing.reason, 300))));
+    }
+    if let Some(page) = view.run_page(deployment) {
+        match &deployment.progress {
+            Progress::Ended { job: Some(job), .. } => line.push_str(&format!(" · [log]({page}/job/{job})")),
+            _ => line.push_str(&format!(" · [run]({page})")),
+        }
+    }
+    line.push('\n');
+    line
+}
+
+fn findings(view: &View<'_>) -> String {
+    const MOST_LINES: usize = 60;
+    if view.findings.is_empty() {
+        return String::new();
+    }
+    let mut text = "\n**What the checks found**\n\n".to_owned();
+    for finding in view.findings.iter().take(MOST_LINES) {
+        let word = match finding.severity {
+            crate::finding::Severity::Error => "❌ error",
+            crate::finding::Severity::Warning => "⚠️ warning",
+        };
+        text.push_str(&format!("- {word}: {}\n", escape::code(&escape::short(&finding.line(), 600))));
+    }
+    if let Some(more) = view.findings.len().checked_sub(MOST_LINES).filter(|more| *more > 0) {
+        text.push_str(&format!("- and {more} more, in the log\n"));
+    }
+    text
+}
+
+/// How soon a row may be left out; the higher, the later.
+fn weight(status: Status) -> u8 {
+    match status {
+        Status::Succeeded => 0,
+        Status::Skipped => 1,
+        Status::Blocked => 2,
+        Status::Queued | Status::Dispatching => 3,
+        Status::Running => 4,
+        Status::Waiting => 5,
+        Status::Cancelled | Status::Rejected => 6,
+        Status::Failed | Status::TimedOut | Status::Expired | Status::Lost => 7,
+    }
+}
+
+/// The table of all deployments, in at most `room` bytes.
+fn table(view: &View<'_>, room: usize) -> String {
+    if view.rollout.deployments.is_empty() {
+        return String::new();
+    }
+    let stacks = view.rollout.deployments.iter().any(|deployment| deployment.planned.stack.is_some());
+    let head = if stacks {
+        "\n| Component | Stack | Environment | Status | Run |\n|---|---|---|---|---|\n"
+    } else {
+        "\n| Component | Environment | Status | Run |\n|---|---|---|---|\n"
+    };
+    let rows: Vec<(u8, String)> = view
+        .rows()
+        .map(|(deployment, standing)| (weight(standing.status), row(view, deployment, standing, stacks)))
+        .collect();
+    let mut kept = vec![true; rows.len()];
+    let mut size = head.len() + rows.iter().map(|(_, row)| row.len()).sum::<usize>();
+    let room = room.saturating_sub(100);
+    if size > room {
+        let mut order: Vec<usize> = (0..rows.len()).collect();
+        // The last of the least important goes first.
+        order.sort_by_key(|index| (rows.get(*index).map(|(weight, _)| *weight), usize::MAX - index));
+        for index in order {
+            if size <= room {
+                break;
+            }
+            if let (Some((_, row)), Some(keep)) = (rows.get(index), kept.get_mut(index)) {
+                size -= row.len();
+                *keep = false;
+            }
+        }
+    }
+    let left_out = kept.iter().filter(|keep| !**keep).count();
+    let mut text = if left_out == rows.len() { String::new() } else { head.to_owned() };
+    for ((_, row), _) in rows.iter().zip(&kept).filter(|(_, keep)| **keep) {
+        text.push_str(row);
+    }
+    if left_out > 0 {
+        text.push_str(&format!("\n{} not shown here; the job summary and the output have all.\n", words::plural(left_out, "more row")));
+    }
+    text
+}
+
+fn row(view: &View<'_>, deployment: &Deployment, standing: &Standing, stacks: bool) -> String {
+    let planned = &deployment.planned;
+    let mut cells = vec![escape::code(&escape::short(&planned.component, 100))];
+    if stacks {
+        cells.push(planned.stack.as_ref().map_or_else(String::new, |stack| escape::code(&escape::short(stack, 100))));
+    }
+    cells.push(if planned.environment.is_empty() { "none".to_owned() } else { escape::code(&planned.environment) });
+    let mut status = words::status(standing.status);
+    let told_above = matches!(
+        standing.status,
+        Status::Failed | Status::TimedOut | Status::Expired | Status::Lost | Status::Rejected | Status::Cancelled
+    );
+    if !standing.reason.is_empty() && !told_above {
+        status.push_str(&format!(": {}", escape::code(&escape::short(&standing.reason, 160))));
+    }
+    cells.push(status);
+    cells.push(match (view.run_page(deployment), deployment.run()) {
+        (Some(page), Some(run)) if run.attempt > 1 => format!("[{}]({page}) attempt {}", run.id, run.attempt),
+        (Some(page), Some(run)) => format!("[{}]({page})", run.id),
+        _ => String::new(),
+    });
+    format!("| {} |\n", cells.join(" | "))
+}
+
+/// Who decided what, when that was seen, and in what words.
+pub fn decisions(view: &View<'_>) -> String {
+    let rows: Vec<String> = view
+        .rows()
+        .flat_map(|(deployment, _)| deployment.reviews.iter().map(move |review| (deployment, review)))
+        .map(|(deployment, review)| {
+            let subject = &view.rollout.subject;
+            let own = match review.user.as_str() {
+                "" => "",
+                user if user == subject.author => " (wrote the pull request)",
+                user if user == subject.merged_by => " (merged it)",
+                _ => "",
+            };
+            let environments: Vec<String> = review.environments.iter().map(|name| escape::code(name)).collect();
+            let comment = match review.comment.trim() {
+                "" => String::new(),
+                comment => escape::code(&escape::short(comment, 200)),
+            };
+            format!(
+                "| {} | {}{own} | {} | {} | {comment} | {} |\n",
+                escape::line(&review.state).replace('|', "¦"),
+                escape::code(&review.user),
+                words::name(&deployment.planned),
+                environments.join(", "),
+                words::moment(review.seen_at),
+            )
+        })
+        .collect();
+    if rows.is_empty() {
+        return String::new();
+    }
+    format!(
+        "\n<details><summary>Decisions ({})</summary>\n\n| Decision | By | Deployment | Environment | Words | Seen |\n|---|---|---|---|---|---|\n{}\n</details>\n",
+        rows.len(),
+        rows.concat()
+    )
+}
+
+/// The dependencies as a Mermaid graph, where there are any and it stays readable.
+pub fn graph(view: &View<'_>) -> String {
+    const MOST_NODES: usize = 40;
+    let deployments = &view.rollout.deployments;
+    let edges: usize = deployments.iter().map(|deployment| deployment.planned.needs.len()).sum();
+    if edges == 0 || deployments.len() > MOST_NODES {
+        return String::new();
+    }
+    let mut text = "\n<details><summary>Dependencies</summary>\n\n```mermaid\ngraph LR\n".to_owned();
+    for (index, (deployment, standing)) in view.rows().enumerate() {
+        let planned = &deployment.planned;
+        let place = planned.stack.as_ref().unwrap_or(&planned.environment);
+        text.push_str(&format!(
+            "  d{index}[\"{}<br>{}<br>{}\"]\n",
+            escape::mermaid(&escape::short(&planned.component, 60)),
+            escape::mermaid(&escape::short(place, 60)),
+            standing.status.word()
+        ));
+    }
+    for (index, deployment) in deployments.iter().enumerate() {
+        for need in &deployment.planned.needs {
+            text.push_str(&format!("  d{need} --> d{index}\n"));
+        }
+    }
+    text.push_str("```\n\n</details>\n");
+    text
+}
+
+fn foot(view: &View<'_>) -> String {
+    let subject = &view.rollout.subject;
+    let commit = escape::code(&escape::short(&subject.merge_commit, 8).replace('…', ""));
+    let run = format!("[this run]({})", view.run_url);
+    let mut text = match (&view.watcher, view.stage) {
+        (_, Stage::Finished) => format!("Finished. Followed by {run}."),
+        (_, Stage::Preview) => format!("A preview by {run}: nothing is deployed before the merge."),
+        (_, Stage::Refused | Stage::Held) => format!("Checked by {run}."),
+        (Watcher::Here, _) => format!("Followed by {run}. Approvals happen on the pages linked as Review."),
+        (Watcher::Later, _) => format!("As of {run}; the next run of the action looks again. Approvals happen on the pages linked as Review."),
+        (Watcher::Nobody(why), _) => format!(
+            "**Nobody is watching any more** ({}): this comment stays as it is until {run} is re-run. The deployments themselves go on.",
+            escape::line(why)
+        ),
+    };
+    if view.stage == Stage::Finished && !matches!(view.tally().result(), crate::tally::Outcome::Succeeded | crate::tally::Outcome::Skipped) {
+        text.push_str(" To try again what did not succeed, re-run it.");
+    }
+    format!("\n<sub>{text} Merge commit {commit}.</sub>\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_comment_is_known_by_its_first_line_and_key() {
+        let body = format!("{}\nx", marker("a b"));
+        assert!(is_ours(&body, "a b") && !is_ours(&body, "a") && !is_ours(&format!("hi\n{body}"), "a b"));
+        assert!(is_ours(&body.replace('\n', "\r\n"), "a b"));
+    }
+
+    #[test]
+    fn the_state_is_read_from_the_last_line_alone() {
+        assert_eq!(state_in("x\n<!-- deployment-approvals-state AbC= -->\n"), Some("AbC="));
+        assert_eq!(state_in("<!-- deployment-approvals-state AbC= -->\nmore"), None);
+    }
+}

@@ -1,0 +1,120 @@
+//! Phrases that comment, summary and log share: names, times, the headline.
+
+use super::{View, escape};
+use crate::{
+    plan::Planned,
+    rollout::{Deployment, Status},
+    run::{Gate, Reviewer, Time},
+    state::Stage,
+};
+
+/// `2026-11-22 15:04 UTC`
+pub fn moment(time: Time) -> String {
+    time.format("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+/// A sign and the word: the word alone tells all, for those who do not see the sign.
+pub fn status(status: Status) -> String {
+    let sign = match status {
+        Status::Blocked => "⏸️",
+        Status::Dispatching => "📨",
+        Status::Queued => "🕐",
+        Status::Waiting => "✋",
+        Status::Running => "🔄",
+        Status::Succeeded => "✅",
+        Status::Failed => "❌",
+        Status::Rejected => "⛔",
+        Status::Cancelled => "🚫",
+        Status::TimedOut => "⌛",
+        Status::Skipped => "⏭️",
+        Status::Expired => "📅",
+        Status::Lost => "❓",
+    };
+    let word = if status == Status::Waiting { "waiting for approval" } else { status.word() };
+    format!("{sign} {word}")
+}
+
+/// `` `vpc` in `plat-use2-dev` ``
+pub fn name(planned: &Planned) -> String {
+    let component = escape::code(&escape::short(&planned.component, 100));
+    match &planned.stack {
+        Some(stack) => format!("{component} in {}", escape::code(&escape::short(stack, 100))),
+        None => component,
+    }
+}
+
+/// `` `mona`, `hubot` or team `platform` ``; empty where nobody is named.
+pub fn reviewers(gates: &[Gate]) -> String {
+    let mut all: Vec<&Reviewer> = gates.iter().flat_map(|gate| &gate.reviewers).collect();
+    all.sort();
+    all.dedup();
+    let names: Vec<String> = all
+        .into_iter()
+        .map(|reviewer| match reviewer {
+            Reviewer::User(login) => escape::code(login),
+            Reviewer::Team(slug) => format!("team {}", escape::code(slug)),
+        })
+        .collect();
+    match names.as_slice() {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} or {last}", first.join(", ")),
+    }
+}
+
+/// When the last wait timer ends.
+pub fn timer_end(deployment: &Deployment) -> Option<Time> {
+    deployment
+        .gates
+        .iter()
+        .filter(|gate| gate.wait_minutes > 0)
+        .filter_map(|gate| {
+            let minutes = chrono::TimeDelta::try_minutes(i64::try_from(gate.wait_minutes).ok()?)?;
+            gate.wait_started_at.or(deployment.waiting_since)?.checked_add_signed(minutes)
+        })
+        .max()
+}
+
+/// The one line that answers "where does it stand".
+pub fn headline(view: &View<'_>) -> String {
+    let tally = view.tally();
+    let all = tally.all();
+    match view.stage {
+        Stage::Preview => return format!("A merge would make {}", plural(all, "deployment")),
+        Stage::Refused => return "Nothing was deployed: the checks found errors".to_owned(),
+        Stage::Held => return format!("Held: {} is more than `max-deployments` allows", plural(all, "deployment")),
+        Stage::Live | Stage::Finished => {}
+    }
+    if all == 0 {
+        return "Nothing to deploy".to_owned();
+    }
+    let count = |status: Status| view.standings.iter().filter(|standing| standing.status == status).count();
+    let mut parts = Vec::new();
+    let order = [
+        Status::Failed, Status::TimedOut, Status::Expired, Status::Lost, Status::Rejected, Status::Cancelled,
+        Status::Running, Status::Queued, Status::Dispatching, Status::Blocked, Status::Succeeded, Status::Skipped,
+    ];
+    for status in order {
+        let number = count(status);
+        if number > 0 {
+            parts.push(format!("{number} {}", status.word()));
+        }
+    }
+    let waiting = count(Status::Waiting);
+    let lead = if waiting > 0 {
+        let verb = if waiting == 1 { "waits" } else { "wait" };
+        format!("{waiting} of {} {verb} for approval", plural(all, "deployment"))
+    } else if tally.pending > 0 {
+        format!("{} of {} finished", all - tally.pending, plural(all, "deployment"))
+    } else if tally.succeeded == all {
+        return if all == 1 { "The deployment succeeded".to_owned() } else { format!("All {all} deployments succeeded") };
+    } else {
+        format!("Finished: {}", plural(all, "deployment"))
+    };
+    if parts.is_empty() { lead } else { format!("{lead} · {}", parts.join(" · ")) }
+}
+
+/// `1 deployment`, `2 deployments`
+pub fn plural(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}

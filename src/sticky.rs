@@ -1,0 +1,147 @@
+//! The one comment: found by its first line and its author, written only when what it says changes.
+
+use crate::{
+    github::{Comment, Github, Trouble, Viewer},
+    report::comment,
+    state::{self, Record, Unreadable},
+};
+
+/// The comment of one pull request and `comment-key`, there or not yet.
+#[derive(Debug)]
+pub struct Sticky {
+    github: Github,
+    pull_request: u64,
+    key: String,
+    viewer: Viewer,
+    comment: Option<Comment>,
+}
+
+/// What a comment of ours remembers.
+#[derive(Debug)]
+pub enum Found {
+    /// There is no comment.
+    Nothing,
+    /// There is one, and its state is of no use.
+    Unreadable(Unreadable),
+    /// There is one with a state, which is still to be checked.
+    Record(Box<Record>),
+}
+
+impl Sticky {
+    /// Looks for the comment.
+    pub async fn open(github: &Github, pull_request: u64, key: &str) -> Result<(Self, Found), Trouble> {
+        let (viewer, comments) = futures_util::future::try_join(github.viewer(), github.comments(pull_request)).await?;
+        let mut sticky =
+            Self { github: github.clone(), pull_request, key: key.to_owned(), viewer, comment: None };
+        sticky.comment = sticky.oldest(comments);
+        let found = match &sticky.comment {
+            None => Found::Nothing,
+            Some(comment) => read(&comment.body),
+        };
+        Ok((sticky, found))
+    }
+
+    /// The oldest comment of ours. Others with our marker are somebody else's, or a copy that lost.
+    fn oldest(&self, comments: Vec<Comment>) -> Option<Comment> {
+        comments.into_iter().find(|comment| comment.author.is(&self.viewer) && comment::is_ours(&comment.body, &self.key))
+    }
+
+    /// The comment's id and page.
+    pub fn place(&self) -> Option<(u64, &str)> {
+        self.comment.as_ref().map(|comment| (comment.id, comment.url.as_str()))
+    }
+
+    /// With another patience, for the last words.
+    pub fn set_github(&mut self, github: &Github) {
+        self.github = github.clone();
+    }
+
+    /// Reads the comment again.
+    pub async fn reread(&mut self) -> Result<Found, Trouble> {
+        let Some(known) = &self.comment else {
+            return Ok(Found::Nothing);
+        };
+        match self.github.comment(known.id).await {
+            Ok(comment) => {
+                let found = read(&comment.body);
+                self.comment = Some(comment);
+                Ok(found)
+            }
+            Err(Trouble::NotFound { .. }) => Ok(Found::Nothing),
+            Err(trouble) => Err(trouble),
+        }
+    }
+
+    /// Makes the comment say `body`.
+    pub async fn write(&mut self, body: &str) -> Result<(), Trouble> {
+        if let Some(comment) = &mut self.comment {
+            if comment.body == body {
+                return Ok(());
+            }
+            match self.github.update_comment(comment.id, body).await {
+                Err(Trouble::NotFound { .. }) => {
+                    tracing::warn!("the comment was deleted; writing a new one");
+                    self.comment = None;
+                }
+                Ok(()) => {
+                    body.clone_into(&mut comment.body);
+                    return Ok(());
+                }
+                Err(trouble) => return Err(trouble),
+            }
+        }
+        self.create(body).await
+    }
+
+    /// Creates the comment. When the answer is missing it is looked for, so that there are never two.
+    async fn create(&mut self, body: &str) -> Result<(), Trouble> {
+        loop {
+            match self.github.create_comment(self.pull_request, body).await {
+                Ok(mut comment) => {
+                    body.clone_into(&mut comment.body);
+                    self.comment = Some(comment);
+                    return Ok(());
+                }
+                Err(Trouble::Unanswered { .. }) => {
+                    let comments = self.github.comments(self.pull_request).await?;
+                    let written = comment::state_in(body);
+                    if let Some(mut comment) = self.oldest(comments).filter(|comment| comment::state_in(&comment.body) == written) {
+                        body.clone_into(&mut comment.body);
+                        self.comment = Some(comment);
+                        return Ok(());
+                    }
+                }
+                Err(trouble) => return Err(trouble),
+            }
+        }
+    }
+
+    /// After creating or taking: whether the oldest comment of ours is this one and still names this
+    /// process. If an older one exists, this one was a copy and goes.
+    pub async fn stands(&mut self, nonce: &str) -> Result<bool, Trouble> {
+        let comments = self.github.comments(self.pull_request).await?;
+        let Some(oldest) = self.oldest(comments) else {
+            return Ok(false);
+        };
+        let own = self.comment.as_ref().map(|comment| comment.id);
+        if own.is_some_and(|own| own != oldest.id)
+            && let Some(own) = own
+        {
+            self.github.delete_comment(own).await?;
+        }
+        let stands = own == Some(oldest.id)
+            && matches!(read(&oldest.body), Found::Record(record) if record.hand.nonce == nonce);
+        self.comment = Some(oldest);
+        Ok(stands)
+    }
+}
+
+fn read(body: &str) -> Found {
+    let Some(packed) = comment::state_in(body) else {
+        return Found::Unreadable(Unreadable::Damaged("its last line holds no state".to_owned()));
+    };
+    match state::decode(packed) {
+        Ok(record) => Found::Record(Box::new(record)),
+        Err(unreadable) => Found::Unreadable(unreadable),
+    }
+}

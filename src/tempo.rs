@@ -1,0 +1,70 @@
+//! Every duration that is not an input, in one place: arguments to what waits, so that a test can hurry.
+
+use std::time::Duration;
+
+/// How long things take or may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Tempo {
+    /// To open a connection.
+    pub connect: Duration,
+    /// For one request with its answer.
+    pub request: Duration,
+    /// The first pause before a request is tried again.
+    pub retry_first: Duration,
+    /// The longest such pause.
+    pub retry_most: Duration,
+    /// What a secondary limit without `retry-after` costs at least.
+    /// <https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api>
+    pub limited: Duration,
+    /// Between two writes once a burst is used up.
+    pub between_writes: Duration,
+    /// A dispatch whose run does not show up within this time is lost.
+    pub lost: Duration,
+    /// A push may precede its link to the pull request by this time.
+    pub push_link: Duration,
+    /// All there is to do after a signal; the runner kills 10 s after the first.
+    pub last_words: Duration,
+    /// How much faster than real all of this is; 1 in production.
+    pub speed: u32,
+}
+
+impl Tempo {
+    /// As in production.
+    pub fn real() -> Self {
+        Self {
+            connect: Duration::from_secs(10),
+            request: Duration::from_secs(30),
+            retry_first: Duration::from_millis(500),
+            retry_most: Duration::from_secs(60),
+            limited: Duration::from_secs(60),
+            between_writes: Duration::from_secs(1),
+            lost: Duration::from_secs(300),
+            push_link: Duration::from_secs(60),
+            last_words: Duration::from_millis(5500),
+            speed: 1,
+        }
+    }
+
+    /// For tests of the binary: everything this many times faster, except what a slow machine needs.
+    pub fn hurried(speed: u32) -> Self {
+        let real = Self::real();
+        let speed = speed.max(1);
+        Self {
+            connect: real.connect,
+            request: (real.request / speed).max(Duration::from_secs(1)),
+            retry_first: real.retry_first / speed,
+            retry_most: real.retry_most / speed,
+            limited: real.limited / speed,
+            between_writes: real.between_writes / speed,
+            lost: real.lost / speed,
+            push_link: real.push_link / speed,
+            last_words: real.last_words,
+            speed,
+        }
+    }
+
+    /// A time GitHub asks to wait.
+    pub fn scaled(&self, asked: Duration) -> Duration {
+        asked / self.speed
+    }
+}

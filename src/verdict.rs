@@ -1,0 +1,298 @@
+//! From what GitHub tells of a run to what it means for its deployment. Pure, and the only place that does it.
+//!
+//! Only `success` succeeds. A word that is not known is a failure if the run has ended, and unfinished if not.
+
+use chrono::TimeDelta;
+
+use crate::{
+    rollout::{Deployment, End, Phase, Progress, Run},
+    run::{Job, Review, RunFacts, Sighting, Time},
+};
+
+/// Which details a look at a run asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Details {
+    /// `pending_deployments`
+    pub gates: bool,
+    /// `approvals`
+    pub reviews: bool,
+    /// `jobs`
+    pub jobs: bool,
+}
+
+impl Details {
+    /// Whether any is asked for.
+    pub fn any(self) -> bool {
+        self.gates || self.reviews || self.jobs
+    }
+}
+
+/// A gate closes for good after 30 days. An hour less, since a look is never exactly on time.
+/// <https://docs.github.com/en/actions/reference/limits>
+fn gate_life() -> TimeDelta {
+    TimeDelta::days(30) - TimeDelta::hours(1)
+}
+
+/// What has to be asked about a run that changed since the last look.
+pub fn details(deployment: &Deployment, run: &RunFacts) -> Details {
+    let waited = deployment.waiting_since.is_some();
+    let ended_badly = run.completed() && run.conclusion.as_deref() != Some("success");
+    Details {
+        gates: !run.completed() && (run.status == "waiting" || waited),
+        // Between two looks a run can pass its gate unseen, so a finished run is asked at least once.
+        reviews: waited || ended_badly || (run.completed() && deployment.reviews.is_empty()),
+        jobs: ended_badly,
+    }
+}
+
+/// Applies a look at the run to its deployment.
+pub fn apply(deployment: &mut Deployment, sighting: &Sighting, now: Time) {
+    let run = &sighting.run;
+    let restarted = deployment.run().is_some_and(|known| known.attempt < run.attempt);
+    if deployment.started_at.is_none() {
+        deployment.started_at = Some(run.created_at);
+    }
+    if restarted {
+        deployment.waiting_since = None;
+        deployment.gates = Vec::new();
+    }
+    if let Some(reviews) = &sighting.reviews {
+        remember(&mut deployment.reviews, reviews);
+    }
+    let phase = match run.status.as_str() {
+        "queued" | "requested" | "pending" => Phase::Queued,
+        "waiting" => Phase::Waiting,
+        _ => Phase::Running,
+    };
+    let held = sighting.gates.as_ref().is_some_and(|gates| !gates.is_empty());
+    let known = Run { id: run.id, attempt: run.attempt, phase: if held { Phase::Waiting } else { phase } };
+    if run.completed() {
+        let (end, reason, job) = judge(deployment, sighting);
+        deployment.progress = Progress::Ended { end, reason, at: run.updated_at, run: Some(known), job };
+        deployment.gates = Vec::new();
+        return;
+    }
+    if known.phase == Phase::Waiting {
+        let environments = |gates: &[crate::run::Gate]| -> Vec<String> {
+            gates.iter().map(|gate| gate.environment.clone()).collect()
+        };
+        if let Some(gates) = &sighting.gates {
+            let another = !deployment.gates.is_empty() && environments(&deployment.gates) != environments(gates);
+            if another {
+                deployment.waiting_since = None;
+            }
+            deployment.gates.clone_from(gates);
+        }
+        deployment.waiting_since = deployment.waiting_since.or(Some(run.updated_at.min(now)));
+    } else {
+        deployment.gates = Vec::new();
+    }
+    deployment.progress = Progress::Followed(known);
+}
+
+/// Adds reviews not seen before; `approvals` has neither times nor attempts, so each keeps its first sight.
+fn remember(known: &mut Vec<Review>, seen: &[Review]) {
+    let mut open = known.clone();
+    for review in seen {
+        match open.iter().position(|other| other.same(review)) {
+            Some(index) => drop(open.remove(index)),
+            None => known.push(review.clone()),
+        }
+    }
+}
+
+/// How a completed run ended: the end, why, and the job to link to.
+fn judge(deployment: &Deployment, sighting: &Sighting) -> (End, Option<String>, Option<u64>) {
+    let conclusion = sighting.run.conclusion.as_deref().unwrap_or("none");
+    let jobs = sighting.jobs.as_deref().unwrap_or_default();
+    let culprit = jobs.iter().find(|job| job.ran && bad(job)).or_else(|| jobs.iter().find(|job| bad(job)));
+    match conclusion {
+        "success" => (End::Succeeded, None, None),
+        "failure" => failure(deployment, sighting, jobs, culprit),
+        "cancelled" => (End::Cancelled, cancelled(jobs, sighting.jobs.is_some()), culprit.map(|job| job.id)),
+        "timed_out" => (End::TimedOut, culprit.map(describe), culprit.map(|job| job.id)),
+        word => (End::Failed, Some(format!("GitHub's conclusion is `{word}`")), culprit.map(|job| job.id)),
+    }
+}
+
+fn failure(
+    deployment: &Deployment,
+    sighting: &Sighting,
+    jobs: &[Job],
+    culprit: Option<&Job>,
+) -> (End, Option<String>, Option<u64>) {
+    let refusal = sighting.reviews.iter().flatten().rev().find(|review| review.state == "rejected");
+    // A rejection of an earlier attempt stays in the list for ever. It counts only if the gated job of
+    // this attempt never started, and a job that ran and failed is a failure whoever rejected another.
+    let never_started = jobs.iter().any(|job| !job.ran && bad(job)) && !jobs.iter().any(|job| job.ran && bad(job));
+    let told = sighting.jobs.is_some();
+    if let Some(review) = refusal
+        && (never_started || (!told && sighting.run.attempt == 1))
+    {
+        return (End::Rejected, Some(rejection(review)), None);
+    }
+    let waited = sighting.run.updated_at - deployment.waiting_since.unwrap_or(sighting.run.updated_at);
+    if never_started && waited >= gate_life() {
+        let reason = "nobody decided within 30 days, so GitHub closed the gate; re-run the run to ask again";
+        return (End::Expired, Some(reason.to_owned()), None);
+    }
+    (End::Failed, culprit.map(describe), culprit.map(|job| job.id))
+}
+
+fn rejection(review: &Review) -> String {
+    let who = if review.user.is_empty() { "somebody" } else { &review.user };
+    match review.comment.trim() {
+        "" => format!("rejected by {who}"),
+        comment => format!("rejected by {who}: {comment}"),
+    }
+}
+
+/// A run that a newer one of its concurrency group replaced ends without any job having been started.
+/// <https://docs.github.com/en/actions/how-tos/write-workflows/choose-when-workflows-run/control-workflow-concurrency>
+fn cancelled(jobs: &[Job], told: bool) -> Option<String> {
+    (told && !jobs.iter().any(|job| job.ran)).then(|| {
+        "cancelled before any job started: by hand, or replaced in its `concurrency` group by a newer run".to_owned()
+    })
+}
+
+fn bad(job: &Job) -> bool {
+    job.conclusion.as_deref().is_some_and(|word| !matches!(word, "success" | "skipped" | "neutral"))
+}
+
+fn describe(job: &Job) -> String {
+    match &job.failed_step {
+        Some(step) => format!("job `{}`, step `{step}`", job.name),
+        None => format!("job `{}`", job.name),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Planned;
+
+    fn at(seconds: i64) -> Time {
+        Time::from_timestamp(1_790_000_000 + seconds, 0).expect("a time")
+    }
+
+    fn run(status: &str, conclusion: Option<&str>) -> RunFacts {
+        RunFacts {
+            id: 1,
+            attempt: 1,
+            status: status.to_owned(),
+            conclusion: conclusion.map(str::to_owned),
+            title: String::new(),
+            path: ".github/workflows/apply.yml".to_owned(),
+            event: "workflow_dispatch".to_owned(),
+            created_at: at(0),
+            updated_at: at(60),
+        }
+    }
+
+    fn job(conclusion: &str, ran: bool) -> Job {
+        let failed_step = (ran && conclusion == "failure").then(|| "terraform apply".to_owned());
+        Job { id: 9, name: "apply".to_owned(), conclusion: Some(conclusion.to_owned()), ran, failed_step }
+    }
+
+    fn rejected() -> Review {
+        Review {
+            state: "rejected".to_owned(),
+            user: "mona".to_owned(),
+            comment: "not today".to_owned(),
+            environments: vec!["prod".to_owned()],
+            seen_at: at(50),
+        }
+    }
+
+    fn ends(deployment: &mut Deployment, run: RunFacts, reviews: Vec<Review>, jobs: Vec<Job>) -> (End, String) {
+        let sighting = Sighting { run, gates: None, reviews: Some(reviews), jobs: Some(jobs) };
+        apply(deployment, &sighting, at(100));
+        match &deployment.progress {
+            Progress::Ended { end, reason, .. } => (*end, reason.clone().unwrap_or_default()),
+            other => panic!("not ended: {other:?}"),
+        }
+    }
+
+    fn fresh() -> Deployment {
+        Deployment::new(Planned::default())
+    }
+
+    #[test]
+    fn only_success_succeeds() {
+        let words = ["success", "failure", "cancelled", "timed_out", "neutral", "skipped", "stale",
+                     "startup_failure", "action_required", "a_word_of_2031"];
+        for word in words {
+            let (end, reason) = ends(&mut fresh(), run("completed", Some(word)), vec![], vec![]);
+            assert_eq!(end == End::Succeeded, word == "success", "{word}");
+            if end == End::Failed && word != "failure" {
+                assert!(reason.contains(word), "{word}: {reason}");
+            }
+        }
+        let (end, _) = ends(&mut fresh(), run("completed", None), vec![], vec![]);
+        assert_eq!(end, End::Failed);
+    }
+
+    #[test]
+    fn a_rejection_is_told_apart_from_a_failed_job() {
+        let facts = run("completed", Some("failure"));
+        let (end, reason) = ends(&mut fresh(), facts.clone(), vec![rejected()], vec![job("failure", false)]);
+        assert_eq!((end, reason.as_str()), (End::Rejected, "rejected by mona: not today"));
+        let (end, reason) = ends(&mut fresh(), facts, vec![], vec![job("failure", true)]);
+        assert_eq!((end, reason.as_str()), (End::Failed, "job `apply`, step `terraform apply`"));
+    }
+
+    #[test]
+    fn a_rejection_of_an_earlier_attempt_does_not_make_a_later_failure_a_rejection() {
+        let facts = RunFacts { attempt: 2, ..run("completed", Some("failure")) };
+        let (end, _) = ends(&mut fresh(), facts, vec![rejected()], vec![job("failure", true)]);
+        assert_eq!(end, End::Failed);
+    }
+
+    #[test]
+    fn a_job_that_ran_and_failed_is_a_failure_though_another_was_rejected() {
+        let jobs = vec![job("failure", false), job("failure", true)];
+        let (end, _) = ends(&mut fresh(), run("completed", Some("failure")), vec![rejected()], jobs);
+        assert_eq!(end, End::Failed);
+    }
+
+    #[test]
+    fn a_gate_that_nobody_opened_in_30_days_expires() {
+        let mut waiting = fresh();
+        waiting.waiting_since = Some(at(0));
+        let facts = RunFacts { updated_at: at(30 * 86_400), ..run("completed", Some("failure")) };
+        let (end, _) = ends(&mut waiting, facts, vec![], vec![job("failure", false)]);
+        assert_eq!(end, End::Expired);
+    }
+
+    #[test]
+    fn a_status_of_the_future_is_never_an_end() {
+        let mut deployment = fresh();
+        let sighting = Sighting { run: run("hibernating", None), gates: None, reviews: None, jobs: None };
+        apply(&mut deployment, &sighting, at(100));
+        assert!(matches!(deployment.progress, Progress::Followed(Run { phase: Phase::Running, .. })));
+    }
+
+    #[test]
+    fn a_second_gate_starts_its_own_waiting_time() {
+        let mut deployment = fresh();
+        let gate = |name: &str| Some(vec![crate::run::Gate { environment: name.to_owned(), ..Default::default() }]);
+        let first = Sighting { run: run("waiting", None), gates: gate("staging"), reviews: None, jobs: None };
+        apply(&mut deployment, &first, at(100));
+        assert_eq!(deployment.waiting_since, Some(at(60)));
+        let later = RunFacts { updated_at: at(90), ..run("waiting", None) };
+        let second = Sighting { run: later, gates: gate("production"), reviews: None, jobs: None };
+        apply(&mut deployment, &second, at(100));
+        assert_eq!(deployment.waiting_since, Some(at(90)));
+    }
+
+    #[test]
+    fn a_rerun_begins_again_and_keeps_what_was_decided() {
+        let mut deployment = fresh();
+        ends(&mut deployment, run("completed", Some("failure")), vec![rejected()], vec![job("failure", false)]);
+        let again = RunFacts { attempt: 2, ..run("queued", None) };
+        let sighting = Sighting { run: again, gates: None, reviews: Some(vec![rejected()]), jobs: None };
+        apply(&mut deployment, &sighting, at(200));
+        assert!(matches!(deployment.progress, Progress::Followed(Run { attempt: 2, phase: Phase::Queued, .. })));
+        assert_eq!(deployment.reviews.len(), 1);
+    }
+}

@@ -1,0 +1,409 @@
+//! Staying alive: one pass is the whole machine, and this repeats it.
+//!
+//! A pass observes, decides, acts and shows. After the first dispatch no error ends the watch but four: all
+//! has ended, the time is up, a signal came, the token is no longer accepted.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use chrono::Utc;
+
+use crate::{
+    context::{Context, Origin},
+    decide::{self, Decision},
+    files::Files,
+    finding::Finding,
+    github::{Dispatched, Github, Patience, Trouble},
+    inputs::{Inputs, OnCancel},
+    observe::Observer,
+    preflight::Source,
+    report::{View, Watcher, comment, outputs, outputs::Outputs, summary},
+    rollout::{Deployment, End, Phase, Progress, Rollout, Run, Standing, Status},
+    run::Time,
+    state::{self, Hand, Record, Stage},
+    sticky::Sticky,
+    tempo::Tempo,
+    workflow::Declared,
+};
+
+/// Dispatches whose intent is written down together. A kill in their midst leaves at most this many to be
+/// looked for.
+const BATCH: usize = 20;
+/// The same where the runs' titles do not show ids, so that nothing could be looked for.
+const BATCH_UNSEEN: usize = 1;
+/// How far the interval stretches while nothing changes.
+const STRETCH: u32 = 4;
+
+/// Why a watch ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ended {
+    /// Every deployment has ended.
+    Finished,
+    /// One pass was asked for, and made.
+    OnePass,
+    /// The input `timeout`.
+    TimedOut,
+    /// A signal.
+    Stopped,
+    /// The token is no longer accepted, or something else that no later pass can mend.
+    Broken(String),
+}
+
+/// One rollout, followed.
+#[derive(Debug)]
+pub struct Watch<'a> {
+    /// Where this runs.
+    pub context: Context,
+    /// What was asked.
+    pub inputs: &'a Inputs,
+    /// The runner's files.
+    pub files: &'a Files,
+    /// Durations.
+    pub tempo: Tempo,
+    /// The API.
+    pub github: Github,
+    /// How long to stay.
+    pub patience: Patience,
+    /// The comment, unless `comment` is `false`.
+    pub sticky: Option<Sticky>,
+    /// The rollout.
+    pub rollout: Rollout,
+    /// Who may dispatch: this process.
+    pub hand: Hand,
+    /// The use of the action that began it.
+    pub origin: Origin,
+    /// The workflows, as preflight read them.
+    pub workflows: BTreeMap<Source, Declared>,
+    /// What preflight warned of.
+    pub findings: Vec<Finding>,
+    /// What was last seen.
+    pub observer: Observer,
+    /// Statuses at the end of the last pass, to log changes.
+    pub logged: Vec<Status>,
+    /// Why nothing more may be dispatched: what is under way is still followed to its end.
+    pub barred: Option<String>,
+    /// The last warning, so that it is said once.
+    pub warned: Option<String>,
+}
+
+impl Watch<'_> {
+    /// Repeats the pass until an end.
+    pub async fn run(&mut self) -> Ended {
+        let mut idle = 0;
+        loop {
+            let before = self.rollout.clone();
+            let (decision, trouble) = match self.pass().await {
+                Ok(decision) => (decision, None),
+                Err(trouble) => (Decision::default(), Some(trouble)),
+            };
+            match trouble {
+                Some(Trouble::Stopped) => return Ended::Stopped,
+                Some(Trouble::OutOfTime { last }) => {
+                    if let Some(last) = last {
+                        tracing::warn!("the time ran out while GitHub did not answer: {last}");
+                    }
+                    return Ended::TimedOut;
+                }
+                Some(trouble @ Trouble::Unauthorized(_)) => return Ended::Broken(trouble.to_string()),
+                Some(trouble) => self.warn_once(format!("{trouble}; looking again")),
+                None if decision.finished => return Ended::Finished,
+                None => {}
+            }
+            if let Some(why) = self.barred.clone().filter(|_| !self.rollout.deployments.iter().any(Deployment::active)) {
+                return Ended::Broken(why);
+            }
+            if !self.inputs.wait {
+                return Ended::OnePass;
+            }
+            idle = if self.rollout == before { idle + 1 } else { 0 };
+            match self.patience.pause(self.interval(idle), None).await {
+                Ok(()) => {}
+                Err(Trouble::Stopped) => return Ended::Stopped,
+                Err(_) => return Ended::TimedOut,
+            }
+        }
+    }
+
+    /// Observe, decide, act, show.
+    async fn pass(&mut self) -> Result<Decision, Trouble> {
+        let shows: Vec<bool> = (0..self.rollout.deployments.len()).map(|index| self.title_shows_id(index)).collect();
+        self.observer.look(&self.github, &mut self.rollout, &shows, Utc::now()).await?;
+        loop {
+            let standings = self.rollout.standings();
+            self.log(&standings);
+            let mut decision = decide::decide(&self.rollout, &standings, self.inputs.max_parallel);
+            if self.barred.is_some() {
+                decision.dispatch.clear();
+            }
+            if decision.dispatch.is_empty() {
+                self.show_end_of_pass(decision.finished).await?;
+                return Ok(decision);
+            }
+            self.act(decision.dispatch).await?;
+        }
+    }
+
+    /// A comment that GitHub refuses must not hide that all has ended, nor end the watch.
+    async fn show_end_of_pass(&mut self, finished: bool) -> Result<(), Trouble> {
+        let stage = if finished { Stage::Finished } else { Stage::Live };
+        let watcher = if self.inputs.wait { Watcher::Here } else { Watcher::Later };
+        match self.show(stage, &watcher).await {
+            Err(trouble @ (Trouble::Forbidden { .. } | Trouble::NotFound { .. } | Trouble::Refused { .. })) => {
+                self.warn_once(format!("the comment could not be brought up to date: {trouble}"));
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    fn warn_once(&mut self, text: String) {
+        if self.warned.as_ref() != Some(&text) {
+            tracing::warn!("{text}");
+            self.warned = Some(text);
+        }
+    }
+
+    /// Dispatches some of what is ready: the intent is written down first, the outcome after.
+    async fn act(&mut self, mut ready: Vec<usize>) -> Result<(), Trouble> {
+        let seen = ready.first().is_some_and(|first| self.title_shows_id(*first));
+        ready.truncate(if seen { BATCH } else { BATCH_UNSEEN });
+        let now = Utc::now();
+        for index in &ready {
+            self.set(*index, Progress::Intended { at: now, note: None });
+        }
+        if let Err(trouble) = self.show(Stage::Live, &Watcher::Here).await {
+            // Not written down, so not sent.
+            ready.iter().for_each(|index| self.set(*index, Progress::Planned));
+            return Err(trouble);
+        }
+        let mut trouble = None;
+        for (done, index) in ready.iter().enumerate() {
+            if let Err(reason) = self.dispatch(*index).await {
+                // This one and those behind it were surely not sent.
+                ready.iter().skip(done).for_each(|index| self.set(*index, Progress::Planned));
+                trouble = Some(reason);
+                break;
+            }
+        }
+        trouble.map_or(Ok(()), Err)
+    }
+
+    /// Sends one dispatch and takes down what came of it.
+    async fn dispatch(&mut self, index: usize) -> Result<(), Trouble> {
+        let Some(deployment) = self.rollout.deployments.get(index) else {
+            return Ok(());
+        };
+        let planned = &deployment.planned;
+        let id = self.rollout.id(deployment);
+        let source = (planned.workflow.clone(), planned.git_ref.clone());
+        let Some(declared) = self.workflows.get(&source) else {
+            let reason = "its workflow was not checked, so it was not dispatched".to_owned();
+            self.set(index, failed(reason));
+            return Ok(());
+        };
+        let inputs = declared.filled(&planned.inputs, &self.rollout.subject.merge_commit, &id);
+        let shows = declared.shows(&inputs, &id);
+        let outcome = self.github.dispatch(&planned.workflow, &planned.git_ref, &inputs).await;
+        let at = Utc::now();
+        let progress = match outcome {
+            Dispatched::Run(id) => {
+                if let Some(deployment) = self.rollout.deployments.get_mut(index) {
+                    deployment.started_at = Some(at);
+                }
+                Progress::Followed(Run { id, attempt: 1, phase: Phase::Queued })
+            }
+            Dispatched::Unnamed if shows => {
+                Progress::Intended { at, note: Some("accepted; its run is looked for".to_owned()) }
+            }
+            Dispatched::Unnamed => Progress::Intended {
+                at,
+                note: Some("accepted by a server that names no run, and the title of its runs shows no id".to_owned()),
+            },
+            Dispatched::Unknown(why) => Progress::Intended { at, note: Some(why) },
+            Dispatched::Refused(why) => failed(format!("the dispatch was refused: {why}")),
+            Dispatched::Unsent(trouble) => return Err(trouble),
+        };
+        self.set(index, progress);
+        Ok(())
+    }
+
+    fn title_shows_id(&self, index: usize) -> bool {
+        self.rollout.deployments.get(index).is_some_and(|deployment| {
+            let id = self.rollout.id(deployment);
+            let planned = &deployment.planned;
+            self.workflows.get(&(planned.workflow.clone(), planned.git_ref.clone())).is_some_and(|declared| {
+                declared.shows(&declared.filled(&planned.inputs, &self.rollout.subject.merge_commit, &id), &id)
+            })
+        })
+    }
+
+    fn set(&mut self, index: usize, progress: Progress) {
+        if let Some(deployment) = self.rollout.deployments.get_mut(index) {
+            deployment.progress = progress;
+        }
+    }
+
+    /// Brings outputs, saved state and comment up to what is true now.
+    pub async fn show(&mut self, stage: Stage, watcher: &Watcher) -> Result<(), Trouble> {
+        let standings = self.rollout.standings();
+        self.files.outputs(&self.outputs(&standings).lines());
+        self.save(false);
+        if let Some(sticky) = &mut self.sticky {
+            let hand = Hand { released: stage == Stage::Finished || *watcher != Watcher::Here, ..self.hand.clone() };
+            let record = Record { stage, hand, origin: self.origin.clone(), rollout: self.rollout.clone() };
+            let run_url = self.context.run_url();
+            let view = View {
+                rollout: &record.rollout,
+                standings: &standings,
+                stage,
+                watcher: watcher.clone(),
+                findings: &self.findings,
+                server_url: &self.context.server_url,
+                run_url: &run_url,
+            };
+            let body = comment::render(&view, &record.rollout.subject.comment_key, &state::encode(&record));
+            let body = crate::report::log::redact(&body, &self.inputs.token);
+            let known = sticky.place().map(|(id, _)| id);
+            sticky.write(&body).await?;
+            if sticky.place().map(|(id, _)| id) != known {
+                self.files.outputs(&self.outputs(&standings).lines());
+                self.save(false);
+            }
+        }
+        Ok(())
+    }
+
+    /// What a later process on this runner (the post step) needs.
+    pub fn save(&self, orderly: bool) {
+        let place = self.sticky.as_ref().and_then(Sticky::place);
+        let comment = place.map(|(id, _)| id.to_string()).unwrap_or_default();
+        self.files.state(&format!(
+            "orderly={orderly}\npull_request={}\ncomment={comment}\nnonce={}\n",
+            self.rollout.subject.pull_request, self.hand.nonce
+        ));
+    }
+
+    /// The outputs as of now.
+    pub fn outputs(&self, standings: &[Standing]) -> Outputs {
+        let tally = crate::tally::Tally::of(standings);
+        let place = self.sticky.as_ref().and_then(Sticky::place);
+        Outputs {
+            result: tally.result(),
+            deployments: outputs::rows(&self.rollout, standings, &self.context.server_url),
+            tally,
+            pull_request: Some(self.rollout.subject.pull_request),
+            comment_id: place.map(|(id, _)| id),
+            comment_url: place.map(|(_, url)| url.to_owned()),
+        }
+    }
+
+    /// Writes the job summary.
+    pub fn summarise(&self, stage: Stage, watcher: &Watcher) {
+        let standings = self.rollout.standings();
+        let run_url = self.context.run_url();
+        let view = View {
+            rollout: &self.rollout,
+            standings: &standings,
+            stage,
+            watcher: watcher.clone(),
+            findings: &self.findings,
+            server_url: &self.context.server_url,
+            run_url: &run_url,
+        };
+        self.files.summary(&summary::render(&view));
+    }
+
+    /// The last thing to do when somebody must leave before the end: say that nobody is watching, and begin
+    /// what `on-cancel` asks for. Both at once, since there are seconds.
+    pub async fn leave(&mut self, why: &str, cancel: OnCancel) {
+        let quick = self.github.with_patience(Patience::only(self.tempo.last_words));
+        let doomed: Vec<u64> = self
+            .rollout
+            .deployments
+            .iter()
+            .filter(|deployment| deployment.active() && dooms(cancel, deployment))
+            .filter_map(|deployment| Some(deployment.run()?.id))
+            .collect();
+        if let Some(sticky) = &mut self.sticky {
+            sticky.set_github(&quick);
+        }
+        let why = if doomed.is_empty() { why.to_owned() } else { format!("{why}, and {} unfinished runs were cancelled with it", doomed.len()) };
+        let watcher = Watcher::Nobody(why);
+        self.files.outputs(&self.outputs(&self.rollout.standings()).lines());
+        self.summarise(Stage::Live, &watcher);
+        let cancels = futures_util::future::join_all(doomed.iter().map(|run| quick.cancel(*run)));
+        let (shown, cancelled) = futures_util::future::join(self.show(Stage::Live, &watcher), cancels).await;
+        if let Err(trouble) = &shown {
+            tracing::warn!("the comment could not be brought up to date: {trouble}");
+        }
+        for (run, result) in doomed.iter().zip(cancelled) {
+            match result {
+                Ok(()) => tracing::info!("run {run}: cancellation asked for"),
+                Err(trouble) => tracing::warn!("run {run} could not be cancelled: {trouble}"),
+            }
+        }
+        self.save(shown.is_ok());
+    }
+
+    /// Longer while nothing changes, so that a day of waiting costs little.
+    fn interval(&self, idle: u32) -> Duration {
+        self.inputs.poll_interval * idle.clamp(1, STRETCH)
+    }
+
+    /// One line for each deployment that changed.
+    fn log(&mut self, standings: &[Standing]) {
+        for (index, (deployment, standing)) in self.rollout.deployments.iter().zip(standings).enumerate() {
+            if self.logged.get(index) == Some(&standing.status) {
+                continue;
+            }
+            let mut line = change(deployment, standing, Utc::now());
+            if let Some(run) = deployment.run() {
+                line.push_str(&format!(" ({}/{}/actions/runs/{})", self.context.server_url, self.context.repository, run.id));
+            }
+            match standing.status {
+                Status::Failed | Status::TimedOut | Status::Expired | Status::Lost => tracing::error!("{line}"),
+                Status::Rejected | Status::Cancelled => tracing::warn!("{line}"),
+                _ => tracing::info!("{line}"),
+            }
+        }
+        self.logged = standings.iter().map(|standing| standing.status).collect();
+    }
+}
+
+fn failed(reason: String) -> Progress {
+    Progress::Ended { end: End::Failed, reason: Some(reason), at: Utc::now(), run: None, job: None }
+}
+
+fn dooms(cancel: OnCancel, deployment: &Deployment) -> bool {
+    match cancel {
+        OnCancel::Leave => false,
+        OnCancel::CancelWaiting => {
+            matches!(&deployment.progress, Progress::Followed(run) if run.phase != Phase::Running)
+        }
+        OnCancel::CancelAll => true,
+    }
+}
+
+fn change(deployment: &Deployment, standing: &Standing, now: Time) -> String {
+    let planned = &deployment.planned;
+    let mut line = planned.name();
+    if !planned.environment.is_empty() {
+        line.push_str(&format!(" → `{}`", planned.environment));
+    }
+    line.push_str(&format!(": {}", standing.status.word()));
+    if standing.status == Status::Waiting {
+        let mut names: Vec<&str> =
+            deployment.gates.iter().flat_map(|gate| &gate.reviewers).map(crate::run::Reviewer::name).collect();
+        names.sort_unstable();
+        names.dedup();
+        if !names.is_empty() {
+            line.push_str(&format!(" for approval by {}", names.join(" or ")));
+        }
+    } else if let Some(since) = deployment.waiting_since {
+        let waited = now.signed_duration_since(since).to_std().unwrap_or_default();
+        line.push_str(&format!(", waited {}", humantime::format_duration(Duration::from_secs(waited.as_secs()))));
+    }
+    if !standing.reason.is_empty() {
+        line.push_str(&format!(": {}", standing.reason));
+    }
+    line
+}

@@ -1,0 +1,122 @@
+//! Bad input: one clear error, nothing asked of GitHub, outputs set all the same.
+
+use std::fs;
+
+use serde_json::json;
+
+use crate::stage::{Ended, Stage, component, world};
+
+fn refused(stage: &Stage) -> Ended {
+    let ended = stage.run();
+    ended.expect("failed", 1);
+    let errors: Vec<&str> = ended.log.lines().filter(|line| line.starts_with("::error::")).collect();
+    assert_eq!(errors.len(), 1, "one error: {}", ended.log);
+    assert_eq!(stage.github.world(|world| world.exchanges.len()), 0, "nothing is asked: {}", ended.log);
+    assert_eq!(ended.output("deployments"), "[]");
+    ended
+}
+
+fn stage() -> Stage {
+    Stage::new(world(), &json!([component("vpc", "plat-dev", "dev", &[])]))
+}
+
+#[track_caller]
+fn says(stage: &Stage, parts: &[&str]) {
+    let ended = refused(stage);
+    for part in parts {
+        assert!(ended.log.contains(part), "`{part}` is not in {}", ended.log);
+    }
+}
+
+#[test]
+fn an_event_file_that_is_missing_or_cut_short_is_named() {
+    let mut missing = stage();
+    missing.set("GITHUB_EVENT_PATH", "/nowhere/event.json");
+    says(&missing, &["/nowhere/event.json", "GITHUB_EVENT_PATH", "No such file"]);
+    let cut = stage();
+    fs::write(cut.folder.path().join("event.json"), r#"{"action": "closed", "num"#).unwrap();
+    says(&cut, &["event.json", "line 1 column 25"]);
+    let folder = stage();
+    fs::remove_file(folder.folder.path().join("event.json")).unwrap();
+    fs::create_dir(folder.folder.path().join("event.json")).unwrap();
+    says(&folder, &["event.json", "cannot be read"]);
+}
+
+#[test]
+fn an_affected_file_of_another_shape_is_refused_with_its_place() {
+    let table: [(&str, &[&str]); 9] = [
+        ("{\"stack", &["affected.json", "line 1 column"]),
+        ("[{\"component\": 5}]", &["[0].component", "expected a string"]),
+        ("[{\"component\": \"a\", \"dependents\": [{\"component\": \"b\", \"stack\": []}]}]", &["[0].dependents[0].stack"]),
+        ("[{\"stack\": \"x\"}]", &["[0]", "missing field `component`"]),
+        ("[{\"component\": \"\"}]", &["[0].component", "is empty"]),
+        ("{\"items\": []}", &["`stacks`"]),
+        ("[1]", &["[0]"]),
+        ("\"vpc\"", &["no list of affected components"]),
+        ("[{\"component\":\"a\",\"settings\":{\"pro\":{\"pull_request\":{\"merged\":{\"workflows\":[]}}}}}]", &["workflows"]),
+    ];
+    for (text, parts) in table {
+        let stage = stage();
+        fs::write(stage.folder.path().join("affected.json"), text).unwrap();
+        says(&stage, parts);
+    }
+}
+
+#[test]
+fn an_affected_file_that_is_missing_outside_huge_or_no_text_is_refused() {
+    says(&stage().input("affected", "nope.json"), &["input `affected`", "nope.json", "No such file"]);
+    says(&stage().input("affected", "/etc/passwd"), &["input `affected`", "absolute path"]);
+    says(&stage().input("affected", "../../../../../../etc/passwd"), &["outside the workspace"]);
+    says(&stage().input("affected", "[{\"component\": \"vpc\"}]"), &["input `affected`", "the path of a file"]);
+    let linked = stage();
+    std::os::unix::fs::symlink("/etc/passwd", linked.folder.path().join("link.json")).unwrap();
+    says(&linked.input("affected", "link.json"), &["outside the workspace"]);
+    let huge = stage();
+    fs::write(huge.folder.path().join("affected.json"), vec![b' '; 50 * 1024 * 1024]).unwrap();
+    says(&huge, &["affected.json", "32 MiB"]);
+    let binary = stage();
+    fs::write(binary.folder.path().join("affected.json"), b"[\"\xff\"]").unwrap();
+    says(&binary, &["not UTF-8", "byte 2"]);
+}
+
+#[test]
+fn unusable_inputs_are_named_with_what_is_accepted() {
+    says(&stage().input("poll-interval", "often"), &["input `poll-interval` is `often`", "15s"]);
+    says(&stage().input("on-timeout", "explode"), &["input `on-timeout` is `explode`", "fail or detach"]);
+    says(&stage().input("token", ""), &["input `token` is empty"]);
+    let ended = stage().input("wait", "maybe").input("fail-on", "never ever").run();
+    assert!(ended.log.contains("input `wait`") && ended.log.contains("input `fail-on`"), "{}", ended.log);
+}
+
+#[test]
+fn an_event_that_is_none_of_ours_is_refused() {
+    let mut stage = stage();
+    stage.set("GITHUB_EVENT_NAME", "merge_group");
+    says(&stage, &["event `merge_group`", "`on:`"]);
+}
+
+#[test]
+fn closing_without_a_merge_is_skipped_without_a_request() {
+    let stage = stage();
+    let event = json!({"action": "closed", "pull_request": {"number": 42, "merged": false}});
+    fs::write(stage.folder.path().join("event.json"), event.to_string()).unwrap();
+    let ended = stage.run();
+    ended.expect("skipped", 0);
+    assert!(ended.log.contains("closed without being merged"), "{}", ended.log);
+    assert_eq!(stage.github.world(|world| world.exchanges.len()), 0);
+}
+
+#[test]
+fn the_token_is_nowhere_to_be_seen() {
+    let secret = "ghs_16C7e42F292c6912E7710c838347Ae178B4a";
+    let mut world = world();
+    world.tokens.insert(secret.to_owned());
+    world.workflow("atmos-terraform-apply.yaml", "on: push");
+    let mut stage = Stage::new(world, &json!([component(secret, "plat-dev", "dev", &[])])).input("token", secret);
+    stage.set("RUNNER_DEBUG", "1");
+    let ended = stage.run();
+    ended.expect("failed", 1);
+    let seen = format!("{}{}{:?}{}", ended.log, ended.summary, ended.outputs, stage.comment());
+    assert!(!seen.contains(secret), "{seen}");
+    assert!(ended.log.contains("::debug::"), "{}", ended.log);
+}

@@ -1,0 +1,12 @@
+//! The real binary against a simulated GitHub that remembers: whole stories, told from outside.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs, reason = "a test may panic")]
+
+mod bad_input;
+mod contract;
+mod crashes;
+mod leaving;
+mod resuming;
+mod samples;
+mod stage;
+mod stories;

@@ -1,0 +1,158 @@
+//! Coming back: from another process's state, which is not believed before it is checked.
+
+use serde_json::json;
+use simulated_github::{Fault, ReviewState::Approved, User, When};
+
+use crate::stage::{PULL, Stage, component, will_say, world};
+
+fn one_in_prod() -> serde_json::Value {
+    json!([component("vpc", "plat-prod", "prod", &[])])
+}
+
+#[test]
+fn one_pass_after_another_does_what_staying_does() {
+    let mut world = world();
+    will_say(&mut world, "vpc", "prod", Approved, "");
+    let list = json!([component("vpc", "plat-prod", "prod", &[component("app", "plat-prod", "dev", &[])])]);
+    let mut stage = Stage::new(world, &list).input("wait", "false");
+    stage.run().expect("pending", 0);
+    for _ in 0..40 {
+        std::thread::sleep(std::time::Duration::from_millis(60));
+        stage.next_attempt();
+        let ended = stage.run();
+        if ended.output("result") != "pending" {
+            ended.expect("succeeded", 0);
+            assert!(stage.dispatched().values().all(|count| *count == 1));
+            return;
+        }
+    }
+    panic!("never finished: {}", stage.comment());
+}
+
+#[test]
+fn a_finished_rollout_is_tried_again_only_where_it_did_not_succeed() {
+    let mut world = world();
+    world.when(|run| run.inputs["component"] == *"app" && run.id < 19_876_543_231).fails("terraform apply");
+    let list = json!([component("vpc", "plat-dev", "dev", &[component("app", "plat-dev", "dev", &[component("cdn", "plat-dev", "dev", &[])])])]);
+    let mut stage = Stage::new(world, &list);
+    stage.run().expect("failed", 1);
+    stage.next_attempt();
+    stage.run().expect("succeeded", 0);
+    let counts = stage.dispatched();
+    assert_eq!((counts["vpc plat-dev"], counts["app plat-dev"], counts["cdn plat-dev"]), (1, 2, 1), "{counts:?}");
+    let ids: Vec<String> = stage.github.world(|world| {
+        world.dispatches().iter().map(|dispatch| dispatch.inputs["atmos_pro_run_id"].to_owned()).collect()
+    });
+    assert_eq!(ids.iter().collect::<std::collections::BTreeSet<_>>().len(), 4, "each try has an id of its own");
+}
+
+#[test]
+fn a_comment_of_somebody_else_is_not_believed() {
+    let mut world = world();
+    let before = {
+        let stage = Stage::new(crate::stage::world(), &one_in_prod()).input("wait", "false");
+        stage.run();
+        stage.github.world(|world| world.sticky(PULL).unwrap().body.clone())
+    };
+    world.comment(PULL, User::named("mallory"), &before);
+    let stage = Stage::new(world, &one_in_prod()).input("wait", "false");
+    stage.run().expect("pending", 0);
+    assert_eq!(stage.github.world(|world| world.dispatches().len()), 1);
+    assert_eq!(stage.github.world(|world| world.comments_on(PULL).len()), 2);
+}
+
+#[test]
+fn a_state_that_names_a_foreign_run_is_not_believed() {
+    // A state whose run is of another workflow: the id in the title leads to the right one.
+    let mut stage = Stage::new(world(), &one_in_prod()).input("wait", "false");
+    stage.run().expect("pending", 0);
+    stage.github.world(|world| {
+        world.workflow("other.yml", "on: workflow_dispatch\njobs: {a: {runs-on: x, steps: [{run: x}]}}");
+        let run = world.dispatches()[0].run;
+        world.runs.get_mut(&run).unwrap().path = ".github/workflows/other.yml".to_owned();
+    });
+    stage.next_attempt();
+    let ended = stage.run();
+    ended.expect("pending", 0);
+    assert!(ended.log.contains("wrong run"), "{}", ended.log);
+    assert_eq!(stage.github.world(|world| world.dispatches().len()), 1, "it is looked for, not sent again");
+}
+
+#[test]
+fn a_deleted_comment_is_rebuilt_from_the_titles_of_the_runs() {
+    let mut stage = Stage::new(world(), &one_in_prod()).input("wait", "false");
+    stage.run().expect("pending", 0);
+    stage.github.world(|world| {
+        let id = world.sticky(PULL).unwrap().id;
+        world.delete_comment(id, "hubot");
+    });
+    stage.next_attempt();
+    let ended = stage.run();
+    ended.expect("pending", 0);
+    assert!(ended.log.contains("adopted"), "{}", ended.log);
+    assert_eq!(stage.github.world(|world| world.dispatches().len()), 1);
+}
+
+#[test]
+fn without_state_and_ids_in_titles_nothing_is_dispatched_again() {
+    let mut world = world();
+    let blind = crate::stage::APPLY.replace("run-name: apply ${{ inputs.component }} in ${{ inputs.stack }} | ${{ inputs.atmos_pro_run_id }}\n", "");
+    world.workflow("atmos-terraform-apply.yaml", &blind);
+    let mut stage = Stage::new(world, &one_in_prod()).input("wait", "false");
+    stage.run().expect("pending", 0);
+    stage.github.world(|world| {
+        let id = world.sticky(PULL).unwrap().id;
+        world.delete_comment(id, "hubot");
+    });
+    stage.next_attempt();
+    let ended = stage.run();
+    ended.expect("failed", 1);
+    assert!(ended.log.contains("run-name") && ended.log.contains("run 19876543217"), "{}", ended.log);
+    assert_eq!(stage.github.world(|world| world.dispatches().len()), 1);
+}
+
+#[test]
+fn another_step_of_the_same_merge_needs_its_own_key() {
+    let mut stage = Stage::new(world(), &one_in_prod()).input("wait", "false");
+    stage.run().expect("pending", 0);
+    stage.set("GITHUB_ACTION", "another");
+    let ended = stage.run();
+    ended.expect("failed", 1);
+    assert!(ended.log.contains("`comment-key`"), "{}", ended.log);
+    stage.set_input("comment-key", "another");
+    stage.run().expect("pending", 0);
+    assert_eq!(stage.github.world(|world| world.comments_on(PULL).len()), 2);
+}
+
+#[test]
+fn a_dispatch_without_an_answer_is_never_sent_again_and_its_run_is_adopted() {
+    for fault in [Fault::ResetAfter, Fault::EffectThen502, Fault::Truncated] {
+        let mut world = world();
+        will_say(&mut world, "vpc", "prod", Approved, "");
+        world.faults.once(When::post("/dispatches"), fault.clone());
+        let stage = Stage::new(world, &one_in_prod());
+        stage.run().expect("succeeded", 0);
+        assert_eq!(stage.github.world(|world| world.dispatches().len()), 1, "{}", fault.name());
+    }
+}
+
+#[test]
+fn a_dispatch_that_never_became_a_run_is_lost_and_mended_by_a_rerun() {
+    for fault in [Fault::ResetBefore, Fault::Html502] {
+        let mut world = world();
+        will_say(&mut world, "vpc", "prod", Approved, "");
+        world.faults.once(When::post("/dispatches"), fault.clone());
+        let mut stage = Stage::new(world, &one_in_prod());
+        let ended = stage.run();
+        ended.expect("failed", 1);
+        assert_eq!(ended.statuses(), ["vpc plat-prod: lost"]);
+        let sent = |stage: &Stage| {
+            stage.github.world(|world| world.exchanges.iter().filter(|exchange| exchange.path.ends_with("/dispatches")).count())
+        };
+        assert_eq!(sent(&stage), 1, "{}", fault.name());
+        assert!(stage.comment().contains("re-run this job"), "{}", stage.comment());
+        stage.next_attempt();
+        stage.run().expect("succeeded", 0);
+        assert_eq!(sent(&stage), 2, "{}", fault.name());
+    }
+}
