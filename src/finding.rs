@@ -1,5 +1,11 @@
 //! What a check found: how bad, about what, what is wrong, and how to mend it.
 
+/// A foreign name in one of our sentences. Reports show what stands between backticks as code, so the name
+/// must not hold one.
+pub fn quoted(name: &str) -> String {
+    format!("`{}`", name.replace('`', "ˋ"))
+}
+
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {

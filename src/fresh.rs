@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 
 use crate::{
     Failure,
@@ -78,7 +78,7 @@ async fn prepare(
     items: &[Item],
     inputs: &crate::inputs::Inputs,
 ) -> Result<(Rollout, Checked), Failure> {
-    let mut rollout = Rollout { subject: subject.clone(), started_at: now(), deployments: Vec::new() };
+    let mut rollout = Rollout { subject: subject.clone(), started_at: github.now(), deployments: Vec::new() };
     let planned = match plan::make(subject, items) {
         Ok(planned) => planned,
         Err(findings) => return Ok((rollout, Checked { findings, ..Checked::default() })),
@@ -89,12 +89,6 @@ async fn prepare(
         checked.findings.insert(0, finding);
     }
     Ok((rollout, checked))
-}
-
-/// Whole seconds, as the state keeps them.
-fn now() -> DateTime<Utc> {
-    let now = Utc::now();
-    DateTime::from_timestamp(now.timestamp(), 0).unwrap_or(now)
 }
 
 /// Whether the state of this rollout will still fit into the comment when every run is known.

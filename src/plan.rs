@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     affected::{Dispatch, Item, Need, Wish},
-    finding::Finding,
+    finding::{Finding, quoted},
     graph,
     identity::Identity,
 };
@@ -78,8 +78,8 @@ impl Planned {
     /// How messages name it: `vpc` or `vpc in plat-use2-dev`.
     pub fn name(&self) -> String {
         match &self.stack {
-            Some(stack) => format!("`{}` in `{stack}`", self.component),
-            None => format!("`{}`", self.component),
+            Some(stack) => format!("{} in {}", quoted(&self.component), quoted(stack)),
+            None => quoted(&self.component),
         }
     }
 }
@@ -134,7 +134,7 @@ fn cycle_finding(items: &[Item], cycle: &[usize]) -> Finding {
 
 fn map(item: &Item) -> Result<Mapping, Finding> {
     match &item.wish {
-        Wish::Skip(reason) => Ok(Mapping::Skip { reason: reason.clone(), why: "settings.pro".to_owned() }),
+        Wish::Skip(reason) => Ok(Mapping::Skip { reason: reason.clone(), why: "`settings.pro`".to_owned() }),
         Wish::Dispatch(dispatches) => dispatches
             .iter()
             .map(|dispatch| target(item, dispatch))
@@ -180,7 +180,7 @@ fn target(item: &Item, dispatch: &Dispatch) -> Result<Target, Finding> {
         environment: environment.clone(),
         workflow,
         inputs: dispatch.inputs.clone(),
-        why: format!("settings.pro, input {input}"),
+        why: format!("`settings.pro`, input `{input}`"),
     })
 }
 

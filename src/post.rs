@@ -5,7 +5,6 @@
 //!
 //! <https://docs.github.com/en/actions/reference/workflows-and-actions/metadata-syntax#runspost-entrypoint>
 
-use chrono::Utc;
 use tokio::sync::watch as signal;
 
 use crate::{
@@ -79,8 +78,9 @@ async fn finish(mut job: Job<'_>, pull_request: u64, nonce: &str) -> Result<(), 
     let observer = Observer::new(job.tempo.lost, false);
     let case = Case { job, github, pull, subject, hand, sticky: Some(sticky) };
     let mut watch = fresh::watch(case, record.rollout, record.origin, Checked::default(), observer);
+    let now = watch.github.now();
     let shows = vec![false; watch.rollout.deployments.len()];
-    if let Err(trouble) = watch.observer.look(&watch.github, &mut watch.rollout, &shows, Utc::now()).await {
+    if let Err(trouble) = watch.observer.look(&watch.github, &mut watch.rollout, &shows, now).await {
         tracing::info!("the runs could not be looked at once more: {trouble}");
     }
     tracing::warn!("the main step was killed: the comment now says that nobody is watching");

@@ -35,7 +35,8 @@ pub async fn check(github: &Github, rollout: &Rollout, environments: Environment
     let open: Vec<_> = rollout
         .deployments
         .iter()
-        .filter(|deployment| deployment.planned.skip.is_none() && deployment.progress == Progress::Planned)
+        .filter(|deployment| deployment.planned.skip.is_none())
+        .filter(|deployment| matches!(deployment.progress, Progress::Planned | Progress::Intended { .. }))
         .collect();
     if open.is_empty() {
         return Ok(Checked::default());

@@ -5,6 +5,7 @@
 use chrono::TimeDelta;
 
 use crate::{
+    finding::quoted,
     rollout::{Deployment, End, Phase, Progress, Run},
     run::{Job, Review, RunFacts, Sighting, Time},
 };
@@ -111,7 +112,7 @@ fn judge(deployment: &Deployment, sighting: &Sighting) -> (End, Option<String>, 
         "failure" => failure(deployment, sighting, jobs, culprit),
         "cancelled" => (End::Cancelled, cancelled(jobs, sighting.jobs.is_some()), culprit.map(|job| job.id)),
         "timed_out" => (End::TimedOut, culprit.map(describe), culprit.map(|job| job.id)),
-        word => (End::Failed, Some(format!("GitHub's conclusion is `{word}`")), culprit.map(|job| job.id)),
+        word => (End::Failed, Some(format!("GitHub's conclusion is {}", quoted(word))), culprit.map(|job| job.id)),
     }
 }
 
@@ -161,8 +162,8 @@ fn bad(job: &Job) -> bool {
 
 fn describe(job: &Job) -> String {
     match &job.failed_step {
-        Some(step) => format!("job `{}`, step `{step}`", job.name),
-        None => format!("job `{}`", job.name),
+        Some(step) => format!("job {}, step {}", quoted(&job.name), quoted(step)),
+        None => format!("job {}", quoted(&job.name)),
     }
 }
 

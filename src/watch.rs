@@ -5,8 +5,6 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use chrono::Utc;
-
 use crate::{
     context::{Context, Origin},
     decide::{self, Decision},
@@ -126,7 +124,8 @@ impl Watch<'_> {
     /// Observe, decide, act, show.
     async fn pass(&mut self) -> Result<Decision, Trouble> {
         let shows: Vec<bool> = (0..self.rollout.deployments.len()).map(|index| self.title_shows_id(index)).collect();
-        self.observer.look(&self.github, &mut self.rollout, &shows, Utc::now()).await?;
+        let now = self.github.now();
+        self.observer.look(&self.github, &mut self.rollout, &shows, now).await?;
         loop {
             let standings = self.rollout.standings();
             self.log(&standings);
@@ -166,7 +165,7 @@ impl Watch<'_> {
     async fn act(&mut self, mut ready: Vec<usize>) -> Result<(), Trouble> {
         let seen = ready.first().is_some_and(|first| self.title_shows_id(*first));
         ready.truncate(if seen { BATCH } else { BATCH_UNSEEN });
-        let now = Utc::now();
+        let now = self.github.now();
         for index in &ready {
             self.set(*index, Progress::Intended { at: now, note: None });
         }
@@ -197,13 +196,13 @@ impl Watch<'_> {
         let source = (planned.workflow.clone(), planned.git_ref.clone());
         let Some(declared) = self.workflows.get(&source) else {
             let reason = "its workflow was not checked, so it was not dispatched".to_owned();
-            self.set(index, failed(reason));
+            self.set(index, failed(reason, self.github.now()));
             return Ok(());
         };
         let inputs = declared.filled(&planned.inputs, &self.rollout.subject.merge_commit, &id);
         let shows = declared.shows(&inputs, &id);
         let outcome = self.github.dispatch(&planned.workflow, &planned.git_ref, &inputs).await;
-        let at = Utc::now();
+        let at = self.github.now();
         let progress = match outcome {
             Dispatched::Run(id) => {
                 if let Some(deployment) = self.rollout.deployments.get_mut(index) {
@@ -219,7 +218,7 @@ impl Watch<'_> {
                 note: Some("accepted by a server that names no run, and the title of its runs shows no id".to_owned()),
             },
             Dispatched::Unknown(why) => Progress::Intended { at, note: Some(why) },
-            Dispatched::Refused(why) => failed(format!("the dispatch was refused: {why}")),
+            Dispatched::Refused(why) => failed(format!("the dispatch was refused: {why}"), at),
             Dispatched::Unsent(trouble) => return Err(trouble),
         };
         self.set(index, progress);
@@ -355,7 +354,7 @@ impl Watch<'_> {
             if self.logged.get(index) == Some(&standing.status) {
                 continue;
             }
-            let mut line = change(deployment, standing, Utc::now());
+            let mut line = change(deployment, standing, self.github.now());
             if let Some(run) = deployment.run() {
                 line.push_str(&format!(" ({}/{}/actions/runs/{})", self.context.server_url, self.context.repository, run.id));
             }
@@ -369,8 +368,8 @@ impl Watch<'_> {
     }
 }
 
-fn failed(reason: String) -> Progress {
-    Progress::Ended { end: End::Failed, reason: Some(reason), at: Utc::now(), run: None, job: None }
+fn failed(reason: String, at: Time) -> Progress {
+    Progress::Ended { end: End::Failed, reason: Some(reason), at, run: None, job: None }
 }
 
 fn dooms(cancel: OnCancel, deployment: &Deployment) -> bool {

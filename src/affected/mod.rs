@@ -13,6 +13,8 @@ use std::{
 
 use serde_json::Value;
 
+use crate::finding::quoted;
+
 /// One affected component, in one stack if the tool knows stacks.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Item {
@@ -66,8 +68,8 @@ impl Item {
     /// How messages name it: `vpc` or `vpc in plat-use2-dev`.
     pub fn name(&self) -> String {
         match &self.stack {
-            Some(stack) => format!("`{}` in `{stack}`", self.component),
-            None => format!("`{}`", self.component),
+            Some(stack) => format!("{} in {}", quoted(&self.component), quoted(stack)),
+            None => quoted(&self.component),
         }
     }
 }

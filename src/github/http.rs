@@ -11,6 +11,7 @@ use std::{
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use bytes::Bytes;
+use chrono::{DateTime, TimeDelta, Utc};
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
 use octocrab::Octocrab;
@@ -170,6 +171,8 @@ pub struct Http {
 struct Shared {
     pace: Mutex<Pace>,
     budget: Mutex<Budget>,
+    /// How far GitHub's clock is ahead of this machine's.
+    ahead: Mutex<TimeDelta>,
 }
 
 impl Http {
@@ -199,13 +202,19 @@ impl Http {
             graphql,
             tempo,
             patience,
-            shared: Arc::new(Shared { pace: Mutex::new(Pace::new(tempo)), budget: Mutex::default() }),
+            shared: Arc::new(Shared { pace: Mutex::new(Pace::new(tempo)), budget: Mutex::default(), ahead: Mutex::default() }),
         })
     }
 
     /// The same client with another patience.
     pub fn with_patience(&self, patience: Patience) -> Self {
         Self { patience, ..self.clone() }
+    }
+
+    /// The time by GitHub's clock, in whole seconds as GitHub counts: a runner's own may be wrong.
+    pub fn now(&self) -> DateTime<Utc> {
+        let now = Utc::now() + *self.shared.ahead.lock().unwrap_or_else(PoisonError::into_inner);
+        DateTime::from_timestamp(now.timestamp(), 0).unwrap_or(now)
     }
 
     /// What GitHub last said of the rate limit.
@@ -330,6 +339,9 @@ impl Http {
         tracing::debug!("{} {uri} → {}", call.method, parts.status.as_u16());
         let reply = Reply { status: parts.status, headers: parts.headers, body };
         self.shared.budget.lock().unwrap_or_else(PoisonError::into_inner).note(&reply.headers);
+        if let Some(ahead) = limits::clock_ahead(&reply.headers, Utc::now()) {
+            *self.shared.ahead.lock().unwrap_or_else(PoisonError::into_inner) = ahead;
+        }
         Ok(reply)
     }
 

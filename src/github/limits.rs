@@ -4,7 +4,7 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use http::{HeaderMap, StatusCode};
 use tokio::time::Instant;
 
@@ -120,6 +120,14 @@ pub fn needed_permission(headers: &HeaderMap) -> Option<String> {
     let named = header(headers, "x-accepted-github-permissions")?;
     let usable = named.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_=,; -".contains(&byte));
     (usable && !named.is_empty()).then(|| named.replace('_', "-").replace('=', ": "))
+}
+
+/// How far GitHub's clock is ahead of this machine's, in whole seconds. A few are the journey, not the clock.
+pub fn clock_ahead(headers: &HeaderMap, here: DateTime<Utc>) -> Option<TimeDelta> {
+    const JOURNEY: i64 = 5;
+    let there = DateTime::parse_from_rfc2822(header(headers, "date")?).ok()?;
+    let ahead = there.timestamp() - here.timestamp();
+    Some(TimeDelta::seconds(if ahead.abs() <= JOURNEY { 0 } else { ahead }))
 }
 
 /// By GitHub's own clock, where the answer tells it.

@@ -25,7 +25,7 @@ pub use self::{
     workflows::{Dispatched, WorkflowState},
 };
 use self::http::{Call, Http, Reply};
-use crate::{context::Context, inputs::Inputs, tempo::Tempo};
+use crate::{context::Context, inputs::Inputs, run::Time, tempo::Tempo};
 
 /// One repository, seen with one token.
 #[derive(Debug, Clone)]
@@ -50,6 +50,11 @@ impl Github {
     /// The same client with another patience.
     pub fn with_patience(&self, patience: Patience) -> Self {
         Self { http: self.http.with_patience(patience), repo: self.repo.clone() }
+    }
+
+    /// The time by GitHub's clock, in whole seconds.
+    pub fn now(&self) -> Time {
+        self.http.now()
     }
 
     /// What GitHub last said of the rate limit.

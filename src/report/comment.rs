@@ -6,6 +6,7 @@
 
 use super::{View, Watcher, escape, words};
 use crate::{
+    finding::Severity,
     rollout::{Deployment, Progress, Standing, Status},
     state::Stage,
 };
@@ -51,7 +52,11 @@ pub fn text(view: &View<'_>, room: usize) -> String {
             extras.push_str(&section);
         }
     }
-    format!("{head}{attention}{findings}{table}{extras}{foot}")
+    if broken(view) {
+        format!("{head}{attention}{findings}{table}{extras}{foot}")
+    } else {
+        format!("{head}{attention}{table}{findings}{extras}{foot}")
+    }
 }
 
 /// The whole comment.
@@ -130,7 +135,7 @@ fn problem(view: &View<'_>, deployment: &Deployment, standing: &Standing) -> Str
         escape::code(&deployment.planned.environment)
     );
     if !standing.reason.is_empty() {
-        line.push_str(&format!(" · {}", escape::code(&escape::short(&standing.reason, 300))));
+        line.push_str(&format!(" · {}", escape::prose(&escape::short(&standing.reason, 300))));
     }
     if let Some(page) = view.run_page(deployment) {
         match &deployment.progress {
@@ -142,23 +147,33 @@ fn problem(view: &View<'_>, deployment: &Deployment, standing: &Standing) -> Str
     line
 }
 
+/// What preflight found. Errors come before the table; warnings alone come after it, folded.
 fn findings(view: &View<'_>) -> String {
     const MOST_LINES: usize = 60;
     if view.findings.is_empty() {
         return String::new();
     }
-    let mut text = "\n**What the checks found**\n\n".to_owned();
+    let mut lines = String::new();
     for finding in view.findings.iter().take(MOST_LINES) {
         let word = match finding.severity {
-            crate::finding::Severity::Error => "❌ error",
-            crate::finding::Severity::Warning => "⚠️ warning",
+            Severity::Error => "❌ error",
+            Severity::Warning => "⚠️ warning",
         };
-        text.push_str(&format!("- {word}: {}\n", escape::code(&escape::short(&finding.line(), 600))));
+        lines.push_str(&format!("- {word}: {}\n", escape::prose(&escape::short(&finding.line(), 600))));
     }
     if let Some(more) = view.findings.len().checked_sub(MOST_LINES).filter(|more| *more > 0) {
-        text.push_str(&format!("- and {more} more, in the log\n"));
+        lines.push_str(&format!("- and {more} more, in the log\n"));
     }
-    text
+    if broken(view) {
+        format!("\n**What the checks found**\n\n{lines}")
+    } else {
+        let count = words::plural(view.findings.len(), "warning");
+        format!("\n<details><summary>The checks found {count}</summary>\n\n{lines}\n</details>\n")
+    }
+}
+
+fn broken(view: &View<'_>) -> bool {
+    view.findings.iter().any(|finding| finding.severity == Severity::Error)
 }
 
 /// How soon a row may be left out; the higher, the later.
@@ -231,7 +246,7 @@ fn row(view: &View<'_>, deployment: &Deployment, standing: &Standing, stacks: bo
         Status::Failed | Status::TimedOut | Status::Expired | Status::Lost | Status::Rejected | Status::Cancelled
     );
     if !standing.reason.is_empty() && !told_above {
-        status.push_str(&format!(": {}", escape::code(&escape::short(&standing.reason, 160))));
+        status.push_str(&format!(": {}", escape::prose(&escape::short(&standing.reason, 160))));
     }
     cells.push(status);
     cells.push(match (view.run_page(deployment), deployment.run()) {

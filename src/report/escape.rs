@@ -25,6 +25,46 @@ pub fn code(text: &str) -> String {
     format!("`{shown}`")
 }
 
+/// A sentence of ours with foreign parts: what stands between backticks becomes code spans, and the rest is
+/// made harmless too, since a foreign part may hold a backtick itself.
+pub fn prose(text: &str) -> String {
+    let text = line(text);
+    let parts: Vec<&str> = text.split('`').collect();
+    let mut shown = String::with_capacity(text.len() + 16);
+    for (index, part) in parts.iter().enumerate() {
+        if index % 2 == 1 && index + 1 < parts.len() {
+            shown.push_str(&code(part));
+        } else {
+            plain(part, &mut shown);
+        }
+    }
+    shown
+}
+
+/// Text outside code spans: Markdown's punctuation is escaped, and what GitHub links after rendering
+/// (mentions, references, addresses, commits) is broken by a character without width.
+fn plain(text: &str, shown: &mut String) {
+    const BREAK: char = '\u{200b}';
+    let text = text.replace("://", ":\u{200b}//");
+    for word in text.split_inclusive(|letter: char| !letter.is_alphanumeric()) {
+        let bare = word.trim_end_matches(|letter: char| !letter.is_alphanumeric());
+        let commit = bare.len() >= 7 && bare.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let www = bare.eq_ignore_ascii_case("www") || bare.eq_ignore_ascii_case("gh");
+        for (index, letter) in word.chars().enumerate() {
+            if (commit && index == 3) || (www && index == 1) {
+                shown.push(BREAK);
+            }
+            if letter.is_ascii_punctuation() && !matches!(letter, '.' | ',' | ';' | ':' | '/' | '-' | '\'' | '"' | '(' | ')' | '%' | '=' | '?') {
+                shown.push('\\');
+            }
+            shown.push(letter);
+            if matches!(letter, '@' | '#') {
+                shown.push(BREAK);
+            }
+        }
+    }
+}
+
 /// Foreign text as one line without control, invisible or direction-changing characters.
 pub fn line(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
@@ -105,6 +145,15 @@ mod tests {
             let inner = shown.strip_prefix('`').and_then(|rest| rest.strip_suffix('`')).expect("a code span");
             assert!(!inner.contains(['`', '|', '\n', '\r']), "{hostile:?} became {shown:?}");
             assert!(!inner.is_empty() && !inner.ends_with('\\'), "{hostile:?} became {shown:?}");
+        }
+    }
+
+    #[test]
+    fn a_sentence_keeps_its_names_as_code_and_nothing_else_is_markdown() {
+        assert_eq!(prose("job `ap|ply`, step `x`"), "job `ap¦ply`, step `x`");
+        let hostile = prose("by mona: **x** <b> [a](http://b) @octocat #12 deadbeef www.x.y a@b.c `");
+        for forbidden in ["**", " <b>", "[a]", "http://", "@octocat", "#12", "deadbeef", "www.", "a@b"] {
+            assert!(!hostile.contains(forbidden), "{forbidden} in {hostile}");
         }
     }
 

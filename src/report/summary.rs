@@ -18,7 +18,7 @@ pub fn render(view: &View<'_>) -> String {
 
 /// The summary of a run that made no rollout: one sentence that says why.
 pub fn sentence(text: &str) -> String {
-    format!("## Deployments\n\n{}\n", super::escape::code(&super::escape::short(text, 4000)))
+    format!("## Deployments\n\n{}\n", super::escape::prose(&super::escape::short(text, 4000)))
 }
 
 /// What a dry run shows: each deployment with the setting or rule that decided it.
@@ -33,13 +33,13 @@ pub fn plan(view: &View<'_>) -> String {
         let planned = &deployment.planned;
         let needs: Vec<String> = planned.needs.iter().map(|need| (need + 1).to_string()).collect();
         let row = match &planned.skip {
-            Some(reason) => format!("none | | | {}", code(reason)),
+            Some(reason) => format!("none | | | {}", super::escape::prose(reason)),
             None => format!(
                 "{} | {} | {} | {}",
                 code(&planned.environment),
                 code(&planned.workflow),
                 needs.join(", "),
-                code(&planned.why)
+                super::escape::prose(&planned.why)
             ),
         };
         let row = format!("| {} | {} | {row} |\n", index + 1, words::name(planned));

@@ -16,7 +16,7 @@ fn table(heading: &str) -> BTreeMap<String, String> {
     let section = section.split("\n## ").next().unwrap();
     let mut rows = BTreeMap::new();
     for line in section.lines().filter(|line| line.starts_with("| `")) {
-        let cells: Vec<&str> = line.trim_matches('|').split(" | ").map(str::trim).collect();
+        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
         for name in cells[0].split(", ") {
             rows.insert(name.trim_matches('`').to_owned(), cells[1].trim_matches('`').to_owned());
         }

@@ -42,7 +42,14 @@ impl World {
     pub fn comment(&mut self, issue: u64, author: impl Into<User>, body: &str) -> u64 {
         let (author, at, id) = (author.into(), self.now(), self.next_id());
         let body = body.to_owned();
-        let comment = Comment { id, issue, author: author.clone(), body, created: at, updated: at };
+        let comment = Comment {
+            id,
+            issue,
+            author: author.clone(),
+            body,
+            created: at,
+            updated: at,
+        };
         self.note_change(&comment, Done::Created, author);
         self.comments.push(comment);
         id
@@ -51,7 +58,9 @@ impl World {
     /// Somebody edits a comment (people with write access may edit anybody's); false: there is none.
     pub fn edit_comment(&mut self, id: u64, by: impl Into<User>, body: &str) -> bool {
         let at = self.now();
-        let Some(comment) = self.comments.iter_mut().find(|c| c.id == id) else { return false };
+        let Some(comment) = self.comments.iter_mut().find(|c| c.id == id) else {
+            return false;
+        };
         body.clone_into(&mut comment.body);
         comment.updated = at;
         let comment = comment.clone();
@@ -61,7 +70,9 @@ impl World {
 
     /// Somebody deletes a comment; false: there is none.
     pub fn delete_comment(&mut self, id: u64, by: impl Into<User>) -> bool {
-        let Some(at) = self.comments.iter().position(|c| c.id == id) else { return false };
+        let Some(at) = self.comments.iter().position(|c| c.id == id) else {
+            return false;
+        };
         let comment = self.comments.remove(at);
         self.note_change(&comment, Done::Deleted, by.into());
         true
@@ -74,7 +85,9 @@ impl World {
 
     /// The oldest comment on a pull request written by the token's identity: the sticky one, if all is well.
     pub fn sticky(&self, issue: u64) -> Option<&Comment> {
-        self.comments.iter().find(|c| c.issue == issue && c.author.id == self.identity.id)
+        self.comments
+            .iter()
+            .find(|c| c.issue == issue && c.author.id == self.identity.id)
     }
 
     /// All comments on a pull request, oldest first.
@@ -83,8 +96,17 @@ impl World {
     }
 
     fn note_change(&mut self, comment: &Comment, done: Done, by: User) {
-        let Comment { id, issue, body, .. } = comment.clone();
+        let Comment {
+            id, issue, body, ..
+        } = comment.clone();
         let at = self.now();
-        self.comment_changes.push(CommentChange { comment: id, issue, done, body, by, at });
+        self.comment_changes.push(CommentChange {
+            comment: id,
+            issue,
+            done,
+            body,
+            by,
+            at,
+        });
     }
 }

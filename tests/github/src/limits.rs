@@ -61,7 +61,10 @@ impl Limits {
 
     pub(crate) fn note(&mut self, method: &str, route: &str, counted: bool) {
         self.used += u64::from(counted);
-        let count = self.counts.entry((method.to_owned(), route.to_owned())).or_default();
+        let count = self
+            .counts
+            .entry((method.to_owned(), route.to_owned()))
+            .or_default();
         count.counted += u64::from(counted);
         count.free += u64::from(!counted);
     }
@@ -91,9 +94,7 @@ impl Limits {
     /// `GET /rate_limit`, which is free.
     pub(crate) fn overview(&self) -> Value {
         let reset = self.reset.unwrap_or_default().div_euclid(1000);
-        let one = |limit: u64, used: u64| {
-            json!({"limit": limit, "used": used, "remaining": limit.saturating_sub(used), "reset": reset})
-        };
+        let one = |limit: u64, used: u64| json!({"limit": limit, "used": used, "remaining": limit.saturating_sub(used), "reset": reset});
         let core = one(self.limit, self.used);
         json!({
             "resources": {"core": core, "search": one(30, 0), "graphql": one(self.limit, 0)},

@@ -18,13 +18,25 @@ impl User {
     pub fn named(login: &str) -> User {
         let hex = digest(login);
         let id = u64::from_str_radix(&hex[..6], 16).unwrap_or(1);
-        let kind = if login.ends_with("[bot]") { "Bot" } else { "User" };
-        User { login: login.to_owned(), id, kind: kind.to_owned() }
+        let kind = if login.ends_with("[bot]") {
+            "Bot"
+        } else {
+            "User"
+        };
+        User {
+            login: login.to_owned(),
+            id,
+            kind: kind.to_owned(),
+        }
     }
 
     /// The identity of GITHUB_TOKEN on github.com.
     pub fn github_actions() -> User {
-        User { login: "github-actions[bot]".to_owned(), id: 41_898_282, kind: "Bot".to_owned() }
+        User {
+            login: "github-actions[bot]".to_owned(),
+            id: 41_898_282,
+            kind: "Bot".to_owned(),
+        }
     }
 
     /// As an identifier in GraphQL and in `node_id`.
@@ -77,7 +89,9 @@ impl Reviewer {
     pub(crate) fn json(&self, api: &str, server: &str, owner: &str) -> Value {
         match self {
             Reviewer::User(user) => json!({"type": "User", "reviewer": user.json(api, server)}),
-            Reviewer::Team(slug) => json!({"type": "Team", "reviewer": team(slug, api, server, owner)}),
+            Reviewer::Team(slug) => {
+                json!({"type": "Team", "reviewer": team(slug, api, server, owner)})
+            }
         }
     }
 }

@@ -12,11 +12,10 @@ use crate::faults::{Faults, RequestInfo};
 use crate::life::Event;
 use crate::limits::Limits;
 use crate::people::User;
-use crate::pulls::{ChangedFile, Merge, PullRequest};
+use crate::pulls::PullRequest;
 use crate::record::{Exchange, Record};
 use crate::run::Run;
 use crate::script::Behaviour;
-use crate::wire::digest;
 
 /// One repository on one GitHub, seen through one token.
 pub struct World {
@@ -134,8 +133,13 @@ impl World {
     /// An empty repository with the branch `main`, a token `token` of `github-actions[bot]` which may do
     /// what the action needs, and no environment.
     pub fn new(owner: &str, name: &str) -> World {
+        World::with_clock(owner, name, Clock::default())
+    }
+
+    /// As [`new`](Self::new), at another time.
+    pub fn with_clock(owner: &str, name: &str, clock: Clock) -> World {
         let mut world = World {
-            clock: Clock::default(),
+            clock,
             pace: Pace::default(),
             owner: owner.to_owned(),
             repository: Repository {
@@ -175,8 +179,14 @@ impl World {
             ids: 0,
             run_ids: 0,
         };
-        for (scope, access) in [("actions", "write"), ("contents", "read"), ("pull-requests", "write")] {
-            world.permissions.insert(scope.to_owned(), access.to_owned());
+        for (scope, access) in [
+            ("actions", "write"),
+            ("contents", "read"),
+            ("pull-requests", "write"),
+        ] {
+            world
+                .permissions
+                .insert(scope.to_owned(), access.to_owned());
         }
         world.branch("main");
         world
@@ -220,41 +230,11 @@ impl World {
 
     /// A person, or the token's own identity when it is named.
     pub fn user(&self, login: &str) -> User {
-        if login == self.identity.login { self.identity.clone() } else { User::named(login) }
-    }
-
-    /// Makes a branch with the files of the default branch; returns its commit.
-    pub fn branch(&mut self, name: &str) -> String {
-        let from = self.branches.get(&self.repository.default_branch);
-        let files = from.map(|b| b.files.clone()).unwrap_or_default();
-        let sha = digest(&format!("{}@{name}", self.full_name()));
-        self.branches.insert(name.to_owned(), Branch { sha: sha.clone(), files });
-        sha
-    }
-
-    /// Puts a file on the default branch (on another: `branches`).
-    pub fn file(&mut self, path: &str, text: &str) {
-        let branch = self.branches.entry(self.repository.default_branch.clone()).or_default();
-        branch.files.insert(path.to_owned(), text.to_owned());
-    }
-
-    /// Puts a workflow on the default branch: `apply.yml` and its YAML. Returns its id.
-    pub fn workflow(&mut self, file: &str, yaml: &str) -> u64 {
-        let path = format!(".github/workflows/{file}");
-        self.file(&path, yaml);
-        if let Some(known) = self.workflows.iter().find(|w| w.path == path) {
-            return known.id;
+        if login == self.identity.login {
+            self.identity.clone()
+        } else {
+            User::named(login)
         }
-        let (id, created) = (self.next_id(), self.now());
-        self.workflows.push(Workflow { id, path, state: "active".to_owned(), created });
-        id
-    }
-
-    /// Makes, or replaces, an environment.
-    pub fn environment(&mut self, environment: Environment) {
-        self.environments.retain(|e| e.name != environment.name);
-        let (id, created) = (self.next_id(), self.now());
-        self.environments.push(Environment { id, created, ..environment });
     }
 
     /// The environment of that name (in any case); as on GitHub, naming an unknown one makes it, unprotected.
@@ -263,59 +243,29 @@ impl World {
             return known.clone();
         }
         let id = self.next_id();
-        let new = Environment { id, created: at, made_on_use: true, ..Environment::named(name) };
+        let new = Environment {
+            id,
+            created: at,
+            made_on_use: true,
+            ..Environment::named(name)
+        };
         self.environments.push(new.clone());
         new
     }
 
     pub fn find_environment(&self, name: &str) -> Option<&Environment> {
-        self.environments.iter().find(|e| e.name.eq_ignore_ascii_case(name))
+        self.environments
+            .iter()
+            .find(|e| e.name.eq_ignore_ascii_case(name))
     }
 
     /// Environments that came into being because a job named them.
     pub fn environments_made_on_use(&self) -> Vec<&str> {
-        self.environments.iter().filter(|e| e.made_on_use).map(|e| e.name.as_str()).collect()
-    }
-
-    /// Opens a pull request into the default branch.
-    pub fn open_pull_request(&mut self, number: u64, title: &str, author: &str) -> &mut PullRequest {
-        let base_ref = self.repository.default_branch.clone();
-        let base_sha = self.branches[&base_ref].sha.clone();
-        let now = self.now();
-        let head_sha = digest(&format!("head of {number}"));
-        self.commits.insert(head_sha.clone(), None);
-        let pull = PullRequest {
-            number,
-            title: title.to_owned(),
-            author: self.user(author),
-            head_ref: format!("change-{number}"),
-            head_sha,
-            base_ref,
-            base_sha,
-            from_fork: false,
-            closed: None,
-            merged: None,
-            labels: Vec::new(),
-            files: vec![ChangedFile::modified("README.md")],
-            created: now,
-            linked_from: now,
-            also_in: Vec::new(),
-        };
-        self.pulls.insert(number, pull);
-        self.pulls.get_mut(&number).expect("just put there")
-    }
-
-    /// Merges a pull request; returns the merge commit, which is its base branch's head now.
-    pub fn merge(&mut self, number: u64, by: &str) -> String {
-        let sha = digest(&format!("merge of {number}"));
-        let (by, at) = (self.user(by), self.now());
-        let pull = self.pulls.get_mut(&number).expect("an open pull request");
-        pull.merged = Some(Merge { sha: sha.clone(), by, at });
-        pull.closed = Some(at);
-        let branch = self.branches.entry(pull.base_ref.clone()).or_default();
-        self.commits.insert(std::mem::replace(&mut branch.sha, sha.clone()), Some(branch.files.clone()));
-        self.commits.insert(sha.clone(), Some(branch.files.clone()));
-        sha
+        self.environments
+            .iter()
+            .filter(|e| e.made_on_use)
+            .map(|e| e.name.as_str())
+            .collect()
     }
 
     /// The commit and the files that a branch, `refs/heads/…` or a commit's full or short SHA stands for.

@@ -17,12 +17,18 @@ pub(crate) fn list(world: &mut World, call: &Call<'_>) -> Answer {
 pub(crate) fn get(world: &mut World, call: &Call<'_>) -> Answer {
     match world.find_environment(call.value(0)) {
         Some(environment) => Answer::json(200, &world.environment_json(environment)),
-        None => Answer::error(404, "Not Found", "/deployments/environments#get-an-environment"),
+        None => Answer::error(
+            404,
+            "Not Found",
+            "/deployments/environments#get-an-environment",
+        ),
     }
 }
 
 pub(crate) fn branch_policies(world: &mut World, call: &Call<'_>) -> Answer {
-    let Some(environment) = world.find_environment(call.value(0)) else { return Answer::not_found() };
+    let Some(environment) = world.find_environment(call.value(0)) else {
+        return Answer::not_found();
+    };
     let BranchPolicy::Named(patterns) = &environment.branch_policy else {
         return call.counted(world, "branch_policies", Vec::new(), |none| none);
     };
@@ -30,11 +36,18 @@ pub(crate) fn branch_policies(world: &mut World, call: &Call<'_>) -> Answer {
         let id = environment.id * 10 + n as u64;
         json!({"id": id, "node_id": format!("DBP_{id}"), "name": name, "type": "branch"})
     };
-    call.counted(world, "branch_policies", patterns.iter().enumerate().collect(), policy)
+    call.counted(
+        world,
+        "branch_policies",
+        patterns.iter().enumerate().collect(),
+        policy,
+    )
 }
 
 pub(crate) fn custom_rules(world: &mut World, call: &Call<'_>) -> Answer {
-    let Some(environment) = world.find_environment(call.value(0)) else { return Answer::not_found() };
+    let Some(environment) = world.find_environment(call.value(0)) else {
+        return Answer::not_found();
+    };
     let rule = |slug: &String| {
         let id = User::named(slug).id;
         let app = json!({
@@ -44,7 +57,10 @@ pub(crate) fn custom_rules(world: &mut World, call: &Call<'_>) -> Answer {
         json!({"id": id, "node_id": format!("GATE_{id}"), "enabled": true, "app": app})
     };
     let rules: Vec<Value> = environment.custom_rules.iter().map(rule).collect();
-    Answer::json(200, &json!({"total_count": rules.len(), "custom_deployment_protection_rules": rules}))
+    Answer::json(
+        200,
+        &json!({"total_count": rules.len(), "custom_deployment_protection_rules": rules}),
+    )
 }
 
 impl World {
@@ -52,12 +68,15 @@ impl World {
         let mut body = self.environment_head(environment);
         body["created_at"] = json!(stamp(environment.created));
         body["updated_at"] = json!(stamp(environment.created));
-        body["can_admins_bypass"] = true.into();
         body["protection_rules"] = Value::Array(self.rules_json(environment));
         body["deployment_branch_policy"] = match environment.branch_policy {
             BranchPolicy::Any => Value::Null,
-            BranchPolicy::Protected => json!({"protected_branches": true, "custom_branch_policies": false}),
-            BranchPolicy::Named(_) => json!({"protected_branches": false, "custom_branch_policies": true}),
+            BranchPolicy::Protected => {
+                json!({"protected_branches": true, "custom_branch_policies": false})
+            }
+            BranchPolicy::Named(_) => {
+                json!({"protected_branches": false, "custom_branch_policies": true})
+            }
         };
         body
     }
@@ -98,6 +117,8 @@ impl World {
 
     pub(crate) fn reviewers_json(&self, environment: &Environment) -> Value {
         let reviewers = environment.reviewers.iter();
-        reviewers.map(|r| r.json(&self.api_url, &self.server_url, &self.owner)).collect()
+        reviewers
+            .map(|r| r.json(&self.api_url, &self.server_url, &self.owner))
+            .collect()
     }
 }

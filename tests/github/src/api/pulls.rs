@@ -20,7 +20,9 @@ pub(crate) fn get(world: &mut World, call: &Call<'_>) -> Answer {
 }
 
 pub(crate) fn files(world: &mut World, call: &Call<'_>) -> Answer {
-    let Some(pull) = world.pulls.get(&call.number(0)) else { return Answer::not_found() };
+    let Some(pull) = world.pulls.get(&call.number(0)) else {
+        return Answer::not_found();
+    };
     let show = |file: &ChangedFile| {
         let path: Vec<String> = file.path.split('/').map(percent_encode).collect();
         let path = path.join("/");
@@ -43,7 +45,11 @@ pub(crate) fn files(world: &mut World, call: &Call<'_>) -> Answer {
 pub(crate) fn of_commit(world: &mut World, call: &Call<'_>) -> Answer {
     let Some((sha, _)) = world.resolve(call.value(0)) else {
         let message = format!("No commit found for SHA: {}", call.value(0));
-        return Answer::error(422, &message, "/commits/commits#list-pull-requests-associated-with-a-commit");
+        return Answer::error(
+            422,
+            &message,
+            "/commits/commits#list-pull-requests-associated-with-a-commit",
+        );
     };
     let now = world.now();
     let linked = |p: &&PullRequest| p.linked_from <= now && (p.head_sha == sha || p.carries(&sha));
@@ -52,7 +58,9 @@ pub(crate) fn of_commit(world: &mut World, call: &Call<'_>) -> Answer {
 }
 
 pub(crate) fn issue(world: &mut World, call: &Call<'_>) -> Answer {
-    let Some(pull) = world.pulls.get(&call.number(0)) else { return Answer::not_found() };
+    let Some(pull) = world.pulls.get(&call.number(0)) else {
+        return Answer::not_found();
+    };
     let url = format!("{}/issues/{}", world.repo_api(), pull.number);
     let html = format!("{}/pull/{}", world.repo_html(), pull.number);
     let closed = pull.closed.map(stamp);
@@ -75,7 +83,9 @@ pub(crate) fn issue(world: &mut World, call: &Call<'_>) -> Answer {
 }
 
 pub(crate) fn labels(world: &mut World, call: &Call<'_>) -> Answer {
-    let Some(pull) = world.pulls.get(&call.number(0)) else { return Answer::not_found() };
+    let Some(pull) = world.pulls.get(&call.number(0)) else {
+        return Answer::not_found();
+    };
     call.listed(world, world.label_list(pull), |label| label)
 }
 
@@ -85,7 +95,11 @@ impl PullRequest {
     }
 
     fn state(&self) -> &'static str {
-        if self.closed.is_some() { "closed" } else { "open" }
+        if self.closed.is_some() {
+            "closed"
+        } else {
+            "open"
+        }
     }
 
     fn updated(&self) -> i64 {
@@ -108,11 +122,15 @@ impl World {
 
     /// `pull-request-simple`.
     fn simple_pull(&self, pull: &PullRequest) -> Value {
-        let (api, html) = (self.repo_api(), format!("{}/pull/{}", self.repo_html(), pull.number));
+        let (api, html) = (
+            self.repo_api(),
+            format!("{}/pull/{}", self.repo_html(), pull.number),
+        );
         let url = format!("{api}/pulls/{}", pull.number);
         let issue = format!("{api}/issues/{}", pull.number);
         let merge_sha = pull.merged.as_ref().map(|m| m.sha.clone());
-        let test_merge = (pull.closed.is_none()).then(|| digest(&format!("test merge of {}", pull.number)));
+        let test_merge =
+            (pull.closed.is_none()).then(|| digest(&format!("test merge of {}", pull.number)));
         let mut body = json!({
             "url": url, "id": 2_000_000_000_u64 + pull.number, "node_id": format!("PR_{}", pull.number),
             "html_url": html, "diff_url": format!("{html}.diff"), "patch_url": format!("{html}.patch"),
@@ -141,7 +159,7 @@ impl World {
     }
 
     /// `pull-request`.
-    fn pull_json(&self, pull: &PullRequest) -> Value {
+    pub(crate) fn pull_json(&self, pull: &PullRequest) -> Value {
         let mut body = self.simple_pull(pull);
         let merger = pull.merged.as_ref().map(|m| self.user_json(&m.by));
         extend(
@@ -158,7 +176,11 @@ impl World {
 
     /// The head or the base of a pull request.
     fn side(&self, pull: &PullRequest, name: &str, sha: &str, fork: bool) -> Value {
-        let owner = if fork { &pull.author.login } else { &self.owner };
+        let owner = if fork {
+            &pull.author.login
+        } else {
+            &self.owner
+        };
         let mut repository = self.repository_json();
         if fork {
             repository["fork"] = true.into();

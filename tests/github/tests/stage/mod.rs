@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use simulated_github::{Answer, ChangedFile, Clock, Environment, Request, Run, World};
+use simulated_github::{Answer, ChangedFile, Clock, Environment, Request, Run, World, parse_query};
 
 pub const APPLY: &str = "\
 name: Apply
@@ -41,7 +41,10 @@ pub fn world() -> World {
     world.environment(Environment::named("staging"));
     world.environment(Environment::named("production").reviewed_by(&["octocat", "team:platform"]));
     let pull = world.open_pull_request(7, "Grow the network", "mona");
-    pull.files = vec![ChangedFile::modified("live/vpc/main.tf"), ChangedFile::renamed("a.tf", "b.tf")];
+    pull.files = vec![
+        ChangedFile::modified("live/vpc/main.tf"),
+        ChangedFile::renamed("a.tf", "b.tf"),
+    ];
     pull.labels = vec!["infra".to_owned()];
     world.merge(7, "hubot");
     world
@@ -49,14 +52,15 @@ pub fn world() -> World {
 
 pub fn request(method: &str, path: &str) -> Request {
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
-    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
     let mut request = Request {
         method: method.to_owned(),
         path: path.to_owned(),
-        query: pairs.map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
+        query: parse_query(query),
         ..Request::default()
     };
-    request.headers.insert("authorization".to_owned(), "Bearer token".to_owned());
+    request
+        .headers
+        .insert("authorization".to_owned(), "Bearer token".to_owned());
     request
 }
 
@@ -65,7 +69,14 @@ pub fn get(world: &mut World, path: &str) -> Answer {
 }
 
 pub fn send(world: &mut World, method: &str, path: &str, body: &Value) -> Answer {
-    let request = Request { body: body.to_string().into_bytes(), ..request(method, path) };
+    let request = Request {
+        body: if body.is_null() {
+            Vec::new()
+        } else {
+            body.to_string().into_bytes()
+        },
+        ..request(method, path)
+    };
     world.ask(request).expect("an answer")
 }
 
