@@ -82,9 +82,8 @@ pub async fn begin(mut job: Job<'_>) -> Result<Begun<'_>, Failure> {
     let event = event::read(&job.context.event_path, &job.context.event_name, job.inputs.pull_request)?;
     if job.context.repository.is_empty() {
         let named = event.repository.filter(|name| context::is_repository(name));
-        job.context.repository = named.ok_or_else(|| {
-            "neither variable `GITHUB_REPOSITORY` nor the event names the repository".to_owned()
-        })?;
+        job.context.repository = named
+            .ok_or_else(|| "neither variable `GITHUB_REPOSITORY` nor the event names the repository".to_owned())?;
     }
     let (number, merge_event) = match event.trigger {
         Trigger::Nothing { reason } => return Ok(skipped(None, &reason)),
@@ -92,7 +91,9 @@ pub async fn begin(mut job: Job<'_>) -> Result<Begun<'_>, Failure> {
         Trigger::Pushed { .. } => (None, true),
         Trigger::Preview { number } | Trigger::Asked { number } => (Some(number), false),
         Trigger::Sweep => {
-            return Err("input `pull-request` is empty, and the event has no pull request: name the pull request".to_owned().into());
+            return Err("input `pull-request` is empty, and the event has no pull request: name the pull request"
+                .to_owned()
+                .into());
         }
     };
     let items = read_items(&job);
@@ -149,9 +150,16 @@ async fn with_pull<'a>(
 ) -> Result<Begun<'a>, Failure> {
     let merge_commit = match (&pull.merge_commit, pull.merged_at) {
         (Some(commit), Some(_)) if event::is_commit(commit) => commit.clone(),
-        (_, Some(_)) => return Err(format!("pull request #{} is merged, and GitHub tells no merge commit", pull.number).into()),
+        (_, Some(_)) => {
+            return Err(format!("pull request #{} is merged, and GitHub tells no merge commit", pull.number).into());
+        }
         (_, None) if pull.open => return fresh::preview(job, github, pull, items?).await,
-        (_, None) => return Ok(skipped(Some(pull.number), &format!("pull request #{} was closed without being merged", pull.number))),
+        (_, None) => {
+            return Ok(skipped(
+                Some(pull.number),
+                &format!("pull request #{} was closed without being merged", pull.number),
+            ));
+        }
     };
     let subject = Subject {
         repository: job.context.repository.clone(),
@@ -163,12 +171,7 @@ async fn with_pull<'a>(
         author: pull.author.clone(),
         merged_by: pull.merged_by.clone(),
     };
-    let hand = Hand {
-        run: job.context.run_id,
-        attempt: job.context.run_attempt,
-        nonce: nonce(),
-        released: false,
-    };
+    let hand = Hand { run: job.context.run_id, attempt: job.context.run_attempt, nonce: nonce(), released: false };
     let mut case = Case { job, github, pull, subject, hand, sticky: None };
     let found = if case.job.inputs.comment && !case.job.inputs.dry_run {
         let (sticky, found) = Sticky::open(&case.github, case.pull.number, &case.subject.comment_key).await?;
@@ -216,7 +219,10 @@ async fn go_on<'a>(
             Verdict::AskAbout(hand) if has_ended(&case.github, &hand).await? => return take(case, record).await,
             Verdict::AskAbout(hand) => {
                 if !told {
-                    log::notice(&format!("run {} (attempt {}) follows this rollout; this one reports what it finds", hand.run, hand.attempt));
+                    log::notice(&format!(
+                        "run {} (attempt {}) follows this rollout; this one reports what it finds",
+                        hand.run, hand.attempt
+                    ));
                     told = true;
                 }
                 let over = report(&case, &record);
@@ -296,7 +302,8 @@ async fn retry(case: &Case<'_>, mut record: Record) -> Result<Record, Failure> {
                 Err(trouble) => return Err(trouble.into()),
             }
         } else if let Some(facts) = runs.iter().find(|facts| {
-            facts.is_dispatch_of(&deployment.planned.workflow) && crate::identity::ids_in(&facts.title).any(|word| word == id)
+            facts.is_dispatch_of(&deployment.planned.workflow)
+                && crate::identity::ids_in(&facts.title).any(|word| word == id)
         }) {
             *run = Some(Run { id: facts.id, attempt: facts.attempt, phase: Phase::Running });
             rerun = true;

@@ -74,28 +74,19 @@ impl Context {
     /// # Errors
     /// One sentence for each variable that is missing or unusable.
     pub fn read(environment: &[(String, String)]) -> Result<Self, Vec<String>> {
-        let given = environment
-            .iter()
-            .filter(|(_, value)| !value.is_empty())
-            .cloned();
-        let raw: Raw = envy::prefixed("GITHUB_")
-            .from_iter(given)
-            .map_err(|error| vec![error.to_string()])?;
+        let given = environment.iter().filter(|(_, value)| !value.is_empty()).cloned();
+        let raw: Raw = envy::prefixed("GITHUB_").from_iter(given).map_err(|error| vec![error.to_string()])?;
         let mut mistakes = Vec::new();
         let mut must = |name: &str, value: Option<String>| {
             if value.is_none() {
-                mistakes.push(format!(
-                    "variable `{name}` is not set: this program runs as a step of a GitHub Actions job"
-                ));
+                mistakes
+                    .push(format!("variable `{name}` is not set: this program runs as a step of a GitHub Actions job"));
             }
             value.unwrap_or_default()
         };
         let event_name = must("GITHUB_EVENT_NAME", raw.event_name);
         let run_id = must("GITHUB_RUN_ID", raw.run_id);
-        let event_path = must(
-            "GITHUB_EVENT_PATH",
-            raw.event_path.map(|path| path.to_string_lossy().into_owned()),
-        );
+        let event_path = must("GITHUB_EVENT_PATH", raw.event_path.map(|path| path.to_string_lossy().into_owned()));
         let repository = raw.repository.unwrap_or_default();
         if !repository.is_empty() && !is_repository(&repository) {
             mistakes.push(format!("variable `GITHUB_REPOSITORY` is `{repository}`: accepted is owner/name"));
@@ -118,9 +109,7 @@ impl Context {
             return Err(mistakes);
         };
         let origin = Origin {
-            workflow: workflow_file(raw.workflow_ref.as_deref())
-                .or(raw.workflow)
-                .unwrap_or_default(),
+            workflow: workflow_file(raw.workflow_ref.as_deref()).or(raw.workflow).unwrap_or_default(),
             job: raw.job.unwrap_or_default(),
             step: raw.action.unwrap_or_default(),
         };
@@ -141,9 +130,7 @@ impl Context {
             output: raw.output,
             summary: raw.step_summary,
             saved_state: raw.state,
-            debug: environment
-                .iter()
-                .any(|(name, value)| name == "RUNNER_DEBUG" && value == "1"),
+            debug: environment.iter().any(|(name, value)| name == "RUNNER_DEBUG" && value == "1"),
         })
     }
 
@@ -165,12 +152,9 @@ pub fn is_repository(text: &str) -> bool {
         !part.is_empty()
             && part != "."
             && part != ".."
-            && part
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+            && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
     };
-    text.split_once('/')
-        .is_some_and(|(owner, name)| allowed(owner) && allowed(name))
+    text.split_once('/').is_some_and(|(owner, name)| allowed(owner) && allowed(name))
 }
 
 #[cfg(test)]
@@ -178,10 +162,7 @@ mod tests {
     use super::*;
 
     fn read(given: &[(&str, &str)]) -> Result<Context, Vec<String>> {
-        let environment: Vec<_> = given
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect();
+        let environment: Vec<_> = given.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         Context::read(&environment)
     }
 
@@ -201,12 +182,9 @@ mod tests {
 
     #[test]
     fn what_is_missing_or_unusable_is_named_all_at_once() {
-        let mistakes = read(&[
-            ("GITHUB_API_URL", "not an address"),
-            ("GITHUB_REPOSITORY", "../etc"),
-            ("GITHUB_RUN_ATTEMPT", "x"),
-        ])
-        .expect_err("six mistakes");
+        let mistakes =
+            read(&[("GITHUB_API_URL", "not an address"), ("GITHUB_REPOSITORY", "../etc"), ("GITHUB_RUN_ATTEMPT", "x")])
+                .expect_err("six mistakes");
         insta::assert_snapshot!(mistakes.join("\n"));
     }
 }

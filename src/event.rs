@@ -101,10 +101,7 @@ pub fn read(path: &Path, name: &str, asked: Option<u64>) -> Result<Event, String
     }
     let payload: Payload = serde_json::from_str(&text)
         .map_err(|error| format!("event file `{place}` is no payload of GitHub: {error}"))?;
-    let repository = payload
-        .repository
-        .as_ref()
-        .and_then(|repository| repository.full_name.clone());
+    let repository = payload.repository.as_ref().and_then(|repository| repository.full_name.clone());
     let trigger = trigger(&payload, name, asked).map_err(|what| format!("event `{name}`: {what}"))?;
     Ok(Event { trigger, repository })
 }
@@ -116,21 +113,16 @@ fn trigger(payload: &Payload, name: &str, asked: Option<u64>) -> Result<Trigger,
         "push" | "workflow_dispatch" | "schedule" | "workflow_run" => {
             Ok(asked.map_or(Trigger::Sweep, |number| Trigger::Asked { number }))
         }
-        _ => Err(
-            "this action answers to pull_request, pull_request_target, push, workflow_dispatch, schedule \
+        _ => Err("this action answers to pull_request, pull_request_target, push, workflow_dispatch, schedule \
              and workflow_run; use one of them under `on:`"
-                .to_owned(),
-        ),
+            .to_owned()),
     }
 }
 
 fn pull_request(payload: &Payload, asked: Option<u64>) -> Result<Trigger, String> {
     let missing = PullRequest::default();
     let pull = payload.pull_request.as_ref().unwrap_or(&missing);
-    let number = pull
-        .number
-        .or(payload.number)
-        .ok_or("the payload has no `pull_request.number`")?;
+    let number = pull.number.or(payload.number).ok_or("the payload has no `pull_request.number`")?;
     if let Some(asked) = asked.filter(|asked| *asked != number) {
         return Err(format!(
             "input `pull-request` is {asked}, and the event is of pull request {number}: leave the input empty here"
@@ -142,9 +134,9 @@ fn pull_request(payload: &Payload, asked: Option<u64>) -> Result<Trigger, String
     };
     Ok(match (closed, pull.merged, &pull.merged_at) {
         (false, ..) => Trigger::Preview { number },
-        (true, Some(false), _) => Trigger::Nothing {
-            reason: format!("pull request #{number} was closed without being merged"),
-        },
+        (true, Some(false), _) => {
+            Trigger::Nothing { reason: format!("pull request #{number} was closed without being merged") }
+        }
         (true, ..) => Trigger::Closed { number },
     })
 }
@@ -152,24 +144,14 @@ fn pull_request(payload: &Payload, asked: Option<u64>) -> Result<Trigger, String
 fn pushed(payload: &Payload) -> Result<Trigger, String> {
     let git_ref = payload.git_ref.as_deref().ok_or("the payload has no `ref`")?;
     let Some(branch) = git_ref.strip_prefix("refs/heads/") else {
-        return Ok(Trigger::Nothing {
-            reason: format!("the push is to `{git_ref}`, which is no branch"),
-        });
+        return Ok(Trigger::Nothing { reason: format!("the push is to `{git_ref}`, which is no branch") });
     };
     if payload.deleted == Some(true) {
-        return Ok(Trigger::Nothing {
-            reason: format!("branch `{branch}` was deleted"),
-        });
+        return Ok(Trigger::Nothing { reason: format!("branch `{branch}` was deleted") });
     }
-    let commit = payload
-        .after
-        .as_deref()
-        .filter(|commit| is_commit(commit))
-        .ok_or("the payload has no commit in `after`")?;
-    Ok(Trigger::Pushed {
-        commit: commit.to_owned(),
-        branch: branch.to_owned(),
-    })
+    let commit =
+        payload.after.as_deref().filter(|commit| is_commit(commit)).ok_or("the payload has no commit in `after`")?;
+    Ok(Trigger::Pushed { commit: commit.to_owned(), branch: branch.to_owned() })
 }
 
 /// Whether `text` is a full commit hash (SHA-1 or SHA-256), and so safe in a path.

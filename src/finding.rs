@@ -31,20 +31,12 @@ pub struct Finding {
 impl Finding {
     /// A finding that stops the rollout.
     pub fn error(about: impl Into<String>, problem: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self {
-            severity: Severity::Error,
-            about: about.into(),
-            problem: problem.into(),
-            remedy: remedy.into(),
-        }
+        Self { severity: Severity::Error, about: about.into(), problem: problem.into(), remedy: remedy.into() }
     }
 
     /// A finding that stops nothing.
     pub fn warning(about: impl Into<String>, problem: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self {
-            severity: Severity::Warning,
-            ..Self::error(about, problem, remedy)
-        }
+        Self { severity: Severity::Warning, ..Self::error(about, problem, remedy) }
     }
 
     /// The finding in one line.

@@ -36,7 +36,10 @@ pub async fn start(case: Case<'_>, items: Vec<Item>, unread: Option<String>) -> 
         return Ok(skipped(Some(case.pull.number), &reason));
     }
     if let Some(default) = case.pull.default_branch.as_ref().filter(|default| **default != case.pull.base_ref) {
-        let reason = format!("pull request #{} was merged into `{}`, and deployed is `{default}`", case.pull.number, case.pull.base_ref);
+        let reason = format!(
+            "pull request #{} was merged into `{}`, and deployed is `{default}`",
+            case.pull.number, case.pull.base_ref
+        );
         return Ok(skipped(Some(case.pull.number), &reason));
     }
     let (rollout, mut checked) = prepare(&case.github, &case.subject, &items, case.job.inputs).await?;
@@ -45,7 +48,10 @@ pub async fn start(case: Case<'_>, items: Vec<Item>, unread: Option<String>) -> 
     }
     log_findings(&checked.findings);
     if errors(&checked.findings) {
-        let how = format!("once it is mended, run this workflow by `workflow_dispatch` with `pull-request: {}`, or re-run this job", case.pull.number);
+        let how = format!(
+            "once it is mended, run this workflow by `workflow_dispatch` with `pull-request: {}`, or re-run this job",
+            case.pull.number
+        );
         tracing::error!("nothing was dispatched; {how}");
         return over(case, rollout, &checked.findings, Stage::Refused).await;
     }
@@ -97,9 +103,11 @@ fn fits(rollout: &Rollout) -> Option<Finding> {
     for (index, deployment) in grown.deployments.iter_mut().enumerate() {
         // Ids and times spread as real ones do.
         let spread = (index as u64).wrapping_mul(2_654_435_761) % 10_000_000;
-        deployment.started_at = grown.started_at.checked_add_signed(TimeDelta::seconds(i64::try_from(spread % 90_000).unwrap_or(0)));
+        deployment.started_at =
+            grown.started_at.checked_add_signed(TimeDelta::seconds(i64::try_from(spread % 90_000).unwrap_or(0)));
         deployment.waiting_since = deployment.started_at;
-        deployment.progress = Progress::Followed(Run { id: 10_000_000_000 + spread, attempt: 1, phase: Phase::Waiting });
+        deployment.progress =
+            Progress::Followed(Run { id: 10_000_000_000 + spread, attempt: 1, phase: Phase::Waiting });
     }
     let record = Record { stage: Stage::Live, hand: Hand::default(), origin: Origin::default(), rollout: grown };
     let size = state::encode(&record).len();
@@ -158,11 +166,8 @@ async fn rebuild(
 
 /// Gives each deployment the run whose title shows one of its ids, the latest try first.
 fn adopt(rollout: &mut Rollout, runs: &[RunFacts]) -> usize {
-    let by_id: HashMap<&str, &RunFacts> = runs
-        .iter()
-        .rev()
-        .flat_map(|run| crate::identity::ids_in(&run.title).map(move |id| (id, run)))
-        .collect();
+    let by_id: HashMap<&str, &RunFacts> =
+        runs.iter().rev().flat_map(|run| crate::identity::ids_in(&run.title).map(move |id| (id, run))).collect();
     let subject = rollout.subject.clone();
     let mut adopted = 0;
     for deployment in rollout.deployments.iter_mut().filter(|deployment| deployment.planned.skip.is_none()) {
@@ -210,13 +215,20 @@ pub async fn hold(mut watch: Watch<'_>) -> Result<Begun<'_>, Failure> {
     if let Some(sticky) = &mut watch.sticky
         && !sticky.stands(&nonce).await?
     {
-        return Err("another run of this action took this rollout at the same moment, and goes on with it".to_owned().into());
+        return Err("another run of this action took this rollout at the same moment, and goes on with it"
+            .to_owned()
+            .into());
     }
     Ok(Begun::Watch(Box::new(watch)))
 }
 
 /// Ends a rollout that does not begin, with what there is to show.
-async fn over<'a>(mut case: Case<'a>, rollout: Rollout, findings: &[Finding], stage: Stage) -> Result<Begun<'a>, Failure> {
+async fn over<'a>(
+    mut case: Case<'a>,
+    rollout: Rollout,
+    findings: &[Finding],
+    stage: Stage,
+) -> Result<Begun<'a>, Failure> {
     let run_url = case.job.context.run_url();
     let standings = rollout.standings();
     let view = View {
@@ -283,7 +295,13 @@ fn dry_run(case: &Case<'_>, rollout: &Rollout, findings: &[Finding]) -> Begun<'s
             let planned = &deployment.planned;
             match &planned.skip {
                 Some(reason) => tracing::info!("{}: not deployed: {reason}", planned.name()),
-                None => tracing::info!("{} → `{}` by `{}` ({})", planned.name(), planned.environment, planned.workflow, planned.why),
+                None => tracing::info!(
+                    "{} → `{}` by `{}` ({})",
+                    planned.name(),
+                    planned.environment,
+                    planned.workflow,
+                    planned.why
+                ),
             }
         }
     });
@@ -339,7 +357,8 @@ pub fn errors(findings: &[Finding]) -> bool {
 pub fn log_findings(findings: &[Finding]) {
     const MOST: usize = 9;
     for severity in [Severity::Error, Severity::Warning] {
-        let lines: Vec<String> = findings.iter().filter(|finding| finding.severity == severity).map(Finding::line).collect();
+        let lines: Vec<String> =
+            findings.iter().filter(|finding| finding.severity == severity).map(Finding::line).collect();
         let say = |text: &str| match severity {
             Severity::Error => tracing::error!("{text}"),
             Severity::Warning => tracing::warn!("{text}"),

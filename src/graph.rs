@@ -7,10 +7,7 @@ use std::collections::BTreeSet;
 /// # Errors
 /// The members of one cycle, each needing the next and the last the first.
 pub fn order(needs: &[Vec<usize>]) -> Result<Vec<usize>, Vec<usize>> {
-    let mut missing: Vec<usize> = needs
-        .iter()
-        .map(|needs| needs.iter().collect::<BTreeSet<_>>().len())
-        .collect();
+    let mut missing: Vec<usize> = needs.iter().map(|needs| needs.iter().collect::<BTreeSet<_>>().len()).collect();
     let mut needed_by: Vec<Vec<usize>> = vec![Vec::new(); needs.len()];
     for (index, needs) in needs.iter().enumerate() {
         for need in needs.iter().collect::<BTreeSet<_>>() {
@@ -32,11 +29,7 @@ pub fn order(needs: &[Vec<usize>]) -> Result<Vec<usize>, Vec<usize>> {
             }
         }
     }
-    if order.len() == needs.len() {
-        Ok(order)
-    } else {
-        Err(cycle(needs, &missing))
-    }
+    if order.len() == needs.len() { Ok(order) } else { Err(cycle(needs, &missing)) }
 }
 
 /// Walks from need to need among what could not be ordered, until a member comes up again.

@@ -147,9 +147,7 @@ impl Inputs {
             .iter()
             .filter(|(_, value)| !value.trim().is_empty())
             .map(|(name, value)| (name.clone(), value.trim().to_owned()));
-        let raw: Raw = envy::prefixed("INPUT_")
-            .from_iter(given)
-            .map_err(|error| vec![error.to_string()])?;
+        let raw: Raw = envy::prefixed("INPUT_").from_iter(given).map_err(|error| vec![error.to_string()])?;
         let mut check = Check::default();
         let inputs = Self {
             token: check.token(raw.token),
@@ -160,12 +158,7 @@ impl Inputs {
             poll_interval: check.read("poll-interval", raw.poll_interval, duration, A_DURATION),
             timeout: check.read("timeout", raw.timeout, duration, A_DURATION),
             on_timeout: check.read("on-timeout", raw.on_timeout, on_timeout, "fail or detach"),
-            on_cancel: check.read(
-                "on-cancel",
-                raw.on_cancel,
-                on_cancel,
-                "leave, cancel-waiting or cancel-all",
-            ),
+            on_cancel: check.read("on-cancel", raw.on_cancel, on_cancel, "leave, cancel-waiting or cancel-all"),
             fail_on: check.read("fail-on", raw.fail_on, fail_on, "any, failure or never"),
             environment_check: check.read(
                 "environment-check",
@@ -178,16 +171,10 @@ impl Inputs {
             skip_label: check.read("skip-label", raw.skip_label, text, A_LINE),
             release_label: check.read("release-label", raw.release_label, text, A_LINE),
             comment: check.read("comment", raw.comment, boolean, A_BOOLEAN),
-            comment_key: check
-                .optional("comment-key", raw.comment_key, key, A_KEY)
-                .unwrap_or_default(),
+            comment_key: check.optional("comment-key", raw.comment_key, key, A_KEY).unwrap_or_default(),
             dry_run: check.read("dry-run", raw.dry_run, boolean, A_BOOLEAN),
         };
-        if check.mistakes.is_empty() {
-            Ok(inputs)
-        } else {
-            Err(check.mistakes)
-        }
+        if check.mistakes.is_empty() { Ok(inputs) } else { Err(check.mistakes) }
     }
 }
 
@@ -197,8 +184,7 @@ const A_COUNT: &str = "a whole number, 0 for no limit";
 const A_PULL_REQUEST: &str = "the number of a pull request, such as 123";
 const A_LINE: &str = "one line of text";
 const A_KEY: &str = "one line of at most 100 characters";
-const A_PATH: &str =
-    "the path of a file, relative to the workspace (never the content itself; write it to a file)";
+const A_PATH: &str = "the path of a file, relative to the workspace (never the content itself; write it to a file)";
 
 /// Collects every mistake; each reader answers with some value so that the others are looked at too.
 #[derive(Default)]
@@ -236,19 +222,12 @@ impl Check {
         let value = parse(&given);
         if value.is_none() {
             let shown: String = given.chars().take(80).collect();
-            self.mistakes
-                .push(format!("input `{name}` is `{shown}`: accepted is {accepted}"));
+            self.mistakes.push(format!("input `{name}` is `{shown}`: accepted is {accepted}"));
         }
         value
     }
 
-    fn read<T>(
-        &mut self,
-        name: &str,
-        given: Option<String>,
-        parse: fn(&str) -> Option<T>,
-        accepted: &str,
-    ) -> T {
+    fn read<T>(&mut self, name: &str, given: Option<String>, parse: fn(&str) -> Option<T>, accepted: &str) -> T {
         let default = default_of(name);
         self.optional(name, given, parse, accepted)
             .or_else(|| parse(default))
@@ -258,10 +237,7 @@ impl Check {
 
 /// The declared default of an input.
 pub fn default_of(name: &str) -> &'static str {
-    DEFAULTS
-        .iter()
-        .find(|(known, _)| *known == name)
-        .map_or("", |(_, default)| *default)
+    DEFAULTS.iter().find(|(known, _)| *known == name).map_or("", |(_, default)| *default)
 }
 
 /// The YAML 1.2 core schema's spellings, as GitHub's own toolkit accepts them.
@@ -274,9 +250,7 @@ fn boolean(text: &str) -> Option<bool> {
 }
 
 fn duration(text: &str) -> Option<Duration> {
-    humantime::parse_duration(text)
-        .ok()
-        .filter(|duration| !duration.is_zero())
+    humantime::parse_duration(text).ok().filter(|duration| !duration.is_zero())
 }
 
 fn number(text: &str) -> Option<u64> {
@@ -360,8 +334,7 @@ mod tests {
 
     #[test]
     fn hyphens_are_kept_as_the_runner_keeps_them() {
-        let inputs = read(&[("poll-interval", "2m30s"), ("on-cancel", "cancel-waiting")])
-            .expect("usable values");
+        let inputs = read(&[("poll-interval", "2m30s"), ("on-cancel", "cancel-waiting")]).expect("usable values");
         assert_eq!(inputs.poll_interval, Duration::from_secs(150));
         assert_eq!(inputs.on_cancel, OnCancel::CancelWaiting);
     }

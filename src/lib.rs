@@ -20,6 +20,17 @@
 //! * A [`rollout`] holds facts; statuses are derived from them, by one function.
 //! * What deploys happens in one place, `watch::Watch::act`: intent written down, request, outcome.
 
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::indexing_slicing,
+        clippy::string_slice,
+        clippy::panic,
+        reason = "a test may panic"
+    )
+)]
+
 pub mod affected;
 pub mod begin;
 pub mod context;
@@ -151,7 +162,9 @@ async fn follow(mut watch: Watch<'_>) -> bool {
         }
         Ended::TimedOut => {
             let why = format!("the time-out of {} is over", humantime::format_duration(inputs.timeout));
-            tracing::warn!("{why}: unfinished deployments go on without being watched; re-run the job to follow them again");
+            tracing::warn!(
+                "{why}: unfinished deployments go on without being watched; re-run the job to follow them again"
+            );
             watch.leave(&why, inputs::OnCancel::Leave).await;
             inputs.on_timeout == OnTimeout::Detach && !tally(&watch).fails(inputs.fail_on)
         }
@@ -161,10 +174,11 @@ async fn follow(mut watch: Watch<'_>) -> bool {
             false
         }
         Ended::Broken(why) => {
-            tracing::error!("{why}; what was dispatched goes on, and the comment holds what is known: re-run the job to go on");
+            tracing::error!(
+                "{why}; what was dispatched goes on, and the comment holds what is known: re-run the job to go on"
+            );
             watch.leave(&why, inputs::OnCancel::Leave).await;
             false
         }
     }
 }
-

@@ -110,8 +110,12 @@ impl Observer {
 
     /// All runs of these workflows since a moment, for a rollout whose state is gone.
     pub async fn titles(&mut self, github: &Github, rollout: &Rollout, since: Time) -> Result<Vec<RunFacts>, Trouble> {
-        let workflows: BTreeSet<&String> =
-            rollout.deployments.iter().filter(|deployment| deployment.planned.skip.is_none()).map(|deployment| &deployment.planned.workflow).collect();
+        let workflows: BTreeSet<&String> = rollout
+            .deployments
+            .iter()
+            .filter(|deployment| deployment.planned.skip.is_none())
+            .map(|deployment| &deployment.planned.workflow)
+            .collect();
         let mut seen = Seen::default();
         for workflow in workflows {
             self.list(github, workflow, since, rollout, &mut seen).await?;
@@ -218,8 +222,13 @@ impl Observer {
             self.missing.remove(&index);
             if !facts.is_dispatch_of(&deployment.planned.workflow) {
                 // The state names a run that is none of ours.
-                tracing::warn!("run {} is no dispatch of `{}`: the state named a wrong run", facts.id, deployment.planned.workflow);
-                deployment.progress = Progress::Intended { at: now, note: Some("the state named a wrong run".to_owned()) };
+                tracing::warn!(
+                    "run {} is no dispatch of `{}`: the state named a wrong run",
+                    facts.id,
+                    deployment.planned.workflow
+                );
+                deployment.progress =
+                    Progress::Intended { at: now, note: Some("the state named a wrong run".to_owned()) };
                 continue;
             }
             if self.applied.get(&facts.id) != Some(&facts) {
@@ -255,7 +264,9 @@ impl Observer {
                 missing.denials += 1;
                 let young = deployment.started_at.is_some_and(|started| now - started < self.lost_after);
                 if missing.denials >= DENIALS && !young {
-                    let reason = format!("GitHub no longer has run {run}: it was deleted; look at the infrastructure itself to know what was applied");
+                    let reason = format!(
+                        "GitHub no longer has run {run}: it was deleted; look at the infrastructure itself to know what was applied"
+                    );
                     deployment.progress =
                         Progress::Ended { end: End::Lost, reason: Some(reason), at: now, run: None, job: None };
                 }
@@ -280,7 +291,10 @@ impl Observer {
             return;
         }
         if note.is_none() && self.resend && shows {
-            tracing::info!("{}: never reached GitHub before the last process ended; dispatching it now", deployment.planned.name());
+            tracing::info!(
+                "{}: never reached GitHub before the last process ended; dispatching it now",
+                deployment.planned.name()
+            );
             deployment.progress = Progress::Planned;
             return;
         }
@@ -294,7 +308,13 @@ impl Observer {
 
     /// Fetches the details that the changes ask for, and applies them. What cannot be fetched now stays
     /// as it was, and is fetched at the next look.
-    async fn ask_and_apply(&mut self, github: &Github, rollout: &mut Rollout, changed: Vec<(usize, RunFacts)>, now: Time) {
+    async fn ask_and_apply(
+        &mut self,
+        github: &Github,
+        rollout: &mut Rollout,
+        changed: Vec<(usize, RunFacts)>,
+        now: Time,
+    ) {
         let asks: Vec<(usize, RunFacts, Details)> = changed
             .into_iter()
             .filter_map(|(index, facts)| {
@@ -303,9 +323,9 @@ impl Observer {
             })
             .collect();
         let mut answers = stream::iter(asks)
-            .map(|(index, facts, details)| async move {
-                (index, facts.id, sighting(github, facts, details, now).await)
-            })
+            .map(
+                |(index, facts, details)| async move { (index, facts.id, sighting(github, facts, details, now).await) },
+            )
             .buffered(AT_ONCE);
         while let Some((index, run, answer)) = answers.next().await {
             match answer {

@@ -110,7 +110,8 @@ pub fn make(subject: &Subject, items: &[Item]) -> Result<Vec<Planned>, Vec<Findi
             Err(finding) => findings.push(finding),
         }
     }
-    let needs: Vec<Vec<usize>> = items.iter().map(|item| item.needs.iter().map(|Need::Item(index)| *index).collect()).collect();
+    let needs: Vec<Vec<usize>> =
+        items.iter().map(|item| item.needs.iter().map(|Need::Item(index)| *index).collect()).collect();
     let order = graph::order(&needs).map_err(|cycle| findings.push(cycle_finding(items, &cycle)));
     match order {
         Ok(order) if findings.is_empty() => Ok(expand(subject, items, mappings, &needs, &order)),
@@ -119,12 +120,8 @@ pub fn make(subject: &Subject, items: &[Item]) -> Result<Vec<Planned>, Vec<Findi
 }
 
 fn cycle_finding(items: &[Item], cycle: &[usize]) -> Finding {
-    let names: Vec<String> = cycle
-        .iter()
-        .chain(cycle.first())
-        .filter_map(|index| items.get(*index))
-        .map(Item::name)
-        .collect();
+    let names: Vec<String> =
+        cycle.iter().chain(cycle.first()).filter_map(|index| items.get(*index)).map(Item::name).collect();
     Finding::error(
         "dependencies",
         format!("form a cycle: {}", names.join(" needs ")),
@@ -135,11 +132,9 @@ fn cycle_finding(items: &[Item], cycle: &[usize]) -> Finding {
 fn map(item: &Item) -> Result<Mapping, Finding> {
     match &item.wish {
         Wish::Skip(reason) => Ok(Mapping::Skip { reason: reason.clone(), why: "`settings.pro`".to_owned() }),
-        Wish::Dispatch(dispatches) => dispatches
-            .iter()
-            .map(|dispatch| target(item, dispatch))
-            .collect::<Result<Vec<_>, _>>()
-            .map(Mapping::Deploy),
+        Wish::Dispatch(dispatches) => {
+            dispatches.iter().map(|dispatch| target(item, dispatch)).collect::<Result<Vec<_>, _>>().map(Mapping::Deploy)
+        }
         Wish::Silent if item.deleted => Ok(Mapping::Skip {
             reason: "it was deleted, and no rule says what to do with a deleted component".to_owned(),
             why: "no rule".to_owned(),
@@ -264,9 +259,8 @@ fn named(item: &Item) -> Planned {
 
 /// A needed component's deployment in the same environment, else all of them.
 fn needed(plan: &[Planned], parents: &[&BTreeSet<usize>], environment: &str) -> Vec<usize> {
-    let same = |index: &usize| {
-        plan.get(*index).is_some_and(|planned| planned.environment.eq_ignore_ascii_case(environment))
-    };
+    let same =
+        |index: &usize| plan.get(*index).is_some_and(|planned| planned.environment.eq_ignore_ascii_case(environment));
     let needs: BTreeSet<usize> = parents
         .iter()
         .flat_map(|all| {

@@ -35,7 +35,11 @@ pub async fn run(environment: &[(String, String)], tempo: Tempo, stop: signal::R
     log::start(false, files.token.clone());
     let saved = |name: &str| {
         let wanted = format!("STATE_{name}");
-        environment.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value.trim().to_owned()).unwrap_or_default()
+        environment
+            .iter()
+            .find(|(name, _)| *name == wanted)
+            .map(|(_, value)| value.trim().to_owned())
+            .unwrap_or_default()
     };
     let (nonce, orderly) = (saved("nonce"), saved("orderly"));
     if nonce.is_empty() || orderly == "true" {
@@ -90,12 +94,8 @@ async fn finish(mut job: Job<'_>, pull_request: u64, nonce: &str) -> Result<(), 
 
 /// Whether this process is the post step: told by the name it was started with, never by state.
 pub fn is_post(program: &str) -> bool {
-    std::path::Path::new(program)
-        .file_name()
-        .and_then(|name| name.to_str())
-        .is_some_and(|name| name == POST)
+    std::path::Path::new(program).file_name().and_then(|name| name.to_str()).is_some_and(|name| name == POST)
 }
 
 /// The name of the program's second path.
 pub const POST: &str = "deployment-approvals-post";
-

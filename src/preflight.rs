@@ -52,7 +52,10 @@ pub async fn check(github: &Github, rollout: &Rollout, environments: Environment
         }
     };
     let ask_workflows = async {
-        join_all(sources.iter().map(|source| source_of(github, source))).await.into_iter().collect::<Result<Vec<_>, _>>()
+        join_all(sources.iter().map(|source| source_of(github, source)))
+            .await
+            .into_iter()
+            .collect::<Result<Vec<_>, _>>()
     };
     let (known, read) = try_join(ask_environments, ask_workflows).await?;
     let mut checked = Checked::default();
@@ -164,7 +167,11 @@ fn check_inputs(
         findings.push(Finding::error(
             about,
             format!("{} inputs with {characters} characters are more than GitHub takes", inputs.len()),
-            format!("Pass at most {} inputs with {} characters together", workflow::MOST_INPUTS, workflow::MOST_CHARACTERS),
+            format!(
+                "Pass at most {} inputs with {} characters together",
+                workflow::MOST_INPUTS,
+                workflow::MOST_CHARACTERS
+            ),
         ));
     }
 }

@@ -153,6 +153,8 @@ mod tests {
     #[test]
     fn another_step_with_the_same_key_is_an_error() {
         let other = |record: &mut Record| record.origin = origin("another");
-        assert!(matches!(verdict(Stage::Live, hand(7, 1, true), other), Verdict::Taken(why) if why.contains("comment-key")));
+        assert!(
+            matches!(verdict(Stage::Live, hand(7, 1, true), other), Verdict::Taken(why) if why.contains("comment-key"))
+        );
     }
 }

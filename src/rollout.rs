@@ -267,21 +267,13 @@ impl Rollout {
         Standing {
             status: Status::Blocked,
             ready: open.is_empty(),
-            reason: if open.is_empty() {
-                String::new()
-            } else {
-                format!("needs {}", open.join(", "))
-            },
+            reason: if open.is_empty() { String::new() } else { format!("needs {}", open.join(", ")) },
         }
     }
 }
 
 fn plain(status: Status, reason: Option<String>) -> Standing {
-    Standing {
-        status,
-        reason: reason.unwrap_or_default(),
-        ready: false,
-    }
+    Standing { status, reason: reason.unwrap_or_default(), ready: false }
 }
 
 /// A need's name beside the deployment that needs it: only what differs is said.

@@ -146,15 +146,8 @@ fn is_one(number: &u32) -> bool {
     *number == 1
 }
 
-const ENDS: [End; 7] = [
-    End::Succeeded,
-    End::Failed,
-    End::Rejected,
-    End::Cancelled,
-    End::TimedOut,
-    End::Expired,
-    End::Lost,
-];
+const ENDS: [End; 7] =
+    [End::Succeeded, End::Failed, End::Rejected, End::Cancelled, End::TimedOut, End::Expired, End::Lost];
 const PHASES: [Phase; 3] = [Phase::Queued, Phase::Waiting, Phase::Running];
 
 fn code<T: PartialEq>(all: &[T], one: &T) -> u8 {
@@ -179,10 +172,7 @@ pub fn decode(text: &str) -> Result<Record, Unreadable> {
     let damaged = |what: &dyn std::fmt::Display| Unreadable::Damaged(what.to_string());
     let packed = STANDARD.decode(text.trim()).map_err(|error| damaged(&error))?;
     let mut json = Vec::new();
-    ZlibDecoder::new(packed.as_slice())
-        .take(LARGEST)
-        .read_to_end(&mut json)
-        .map_err(|error| damaged(&error))?;
+    ZlibDecoder::new(packed.as_slice()).take(LARGEST).read_to_end(&mut json).map_err(|error| damaged(&error))?;
     let version: Versioned = serde_json::from_slice(&json).map_err(|error| damaged(&error))?;
     if version.v > VERSION {
         return Err(Unreadable::Newer(version.v));
@@ -246,11 +236,8 @@ impl Writer {
 
     fn row(&mut self, rollout: &Rollout, deployment: &Deployment) -> Row {
         let planned = &deployment.planned;
-        let inputs = planned
-            .inputs
-            .iter()
-            .map(|(name, value)| (name.clone(), cut(value, planned, &rollout.subject)))
-            .collect();
+        let inputs =
+            planned.inputs.iter().map(|(name, value)| (name.clone(), cut(value, planned, &rollout.subject))).collect();
         let shape = Shape(self.word(&planned.workflow), self.word(&planned.git_ref), inputs);
         let words = [
             planned.stack.as_deref().unwrap_or_default(),
@@ -346,12 +333,8 @@ fn read(wire: Wire) -> Option<Record> {
         merged_by,
     };
     let reader = Reader { wire: &wire, subject: &subject, start };
-    let deployments = wire
-        .rows
-        .iter()
-        .enumerate()
-        .map(|(index, row)| reader.deployment(index, row))
-        .collect::<Option<Vec<_>>>()?;
+    let deployments =
+        wire.rows.iter().enumerate().map(|(index, row)| reader.deployment(index, row)).collect::<Option<Vec<_>>>()?;
     let [workflow, job, step] = wire.origin.clone();
     Some(Record {
         stage: wire.stage,
@@ -471,11 +454,24 @@ mod tests {
             author: "octocat".to_owned(),
             ..Subject::default()
         };
-        let words = ["network", "database", "cluster", "gateway", "queue", "cache", "identity", "monitoring", "storage", "search", "billing"];
+        let words = [
+            "network",
+            "database",
+            "cluster",
+            "gateway",
+            "queue",
+            "cache",
+            "identity",
+            "monitoring",
+            "storage",
+            "search",
+            "billing",
+        ];
         let deployments = (0..deployments).map(|index| {
             let word = |step: usize| words[(index * step + index / 7) % words.len()];
             let component = format!("{}-{}-{}-{index}", word(1), word(3), word(5));
-            let stack = format!("plat-{}-{}", ["use1", "use2", "euw1"][index % 3], ["dev", "staging", "prod"][index % 3]);
+            let stack =
+                format!("plat-{}-{}", ["use1", "use2", "euw1"][index % 3], ["dev", "staging", "prod"][index % 3]);
             let environment = format!("plat-{}", ["dev", "staging", "prod"][index % 3]);
             let inputs = [("component", &component), ("stack", &stack), ("github_environment", &environment)]
                 .map(|(name, value)| (name.to_owned(), value.clone()));
@@ -518,7 +514,11 @@ mod tests {
         Record {
             stage: Stage::Live,
             hand: Hand { run: 7, attempt: 2, nonce: "abc".to_owned(), released: false },
-            origin: Origin { workflow: ".github/workflows/d.yml".to_owned(), job: "d".to_owned(), step: "s".to_owned() },
+            origin: Origin {
+                workflow: ".github/workflows/d.yml".to_owned(),
+                job: "d".to_owned(),
+                step: "s".to_owned(),
+            },
             rollout: Rollout { subject, started_at: start, deployments },
         }
     }

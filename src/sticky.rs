@@ -31,8 +31,7 @@ impl Sticky {
     /// Looks for the comment.
     pub async fn open(github: &Github, pull_request: u64, key: &str) -> Result<(Self, Found), Trouble> {
         let (viewer, comments) = futures_util::future::try_join(github.viewer(), github.comments(pull_request)).await?;
-        let mut sticky =
-            Self { github: github.clone(), pull_request, key: key.to_owned(), viewer, comment: None };
+        let mut sticky = Self { github: github.clone(), pull_request, key: key.to_owned(), viewer, comment: None };
         sticky.comment = sticky.oldest(comments);
         let found = match &sticky.comment {
             None => Found::Nothing,
@@ -43,7 +42,9 @@ impl Sticky {
 
     /// The oldest comment of ours. Others with our marker are somebody else's, or a copy that lost.
     fn oldest(&self, comments: Vec<Comment>) -> Option<Comment> {
-        comments.into_iter().find(|comment| comment.author.is(&self.viewer) && comment::is_ours(&comment.body, &self.key))
+        comments
+            .into_iter()
+            .find(|comment| comment.author.is(&self.viewer) && comment::is_ours(&comment.body, &self.key))
     }
 
     /// The comment's id and page.
@@ -105,7 +106,9 @@ impl Sticky {
                 Err(Trouble::Unanswered { .. }) => {
                     let comments = self.github.comments(self.pull_request).await?;
                     let written = comment::state_in(body);
-                    if let Some(mut comment) = self.oldest(comments).filter(|comment| comment::state_in(&comment.body) == written) {
+                    if let Some(mut comment) =
+                        self.oldest(comments).filter(|comment| comment::state_in(&comment.body) == written)
+                    {
                         body.clone_into(&mut comment.body);
                         self.comment = Some(comment);
                         return Ok(());
@@ -129,8 +132,8 @@ impl Sticky {
         {
             self.github.delete_comment(own).await?;
         }
-        let stands = own == Some(oldest.id)
-            && matches!(read(&oldest.body), Found::Record(record) if record.hand.nonce == nonce);
+        let stands =
+            own == Some(oldest.id) && matches!(read(&oldest.body), Found::Record(record) if record.hand.nonce == nonce);
         self.comment = Some(oldest);
         Ok(stands)
     }

@@ -112,10 +112,8 @@ mod tests {
     use super::*;
 
     fn tally(statuses: &[Status]) -> Tally {
-        let standings: Vec<_> = statuses
-            .iter()
-            .map(|status| Standing { status: *status, reason: String::new(), ready: false })
-            .collect();
+        let standings: Vec<_> =
+            statuses.iter().map(|status| Standing { status: *status, reason: String::new(), ready: false }).collect();
         Tally::of(&standings)
     }
 

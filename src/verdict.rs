@@ -74,9 +74,8 @@ pub fn apply(deployment: &mut Deployment, sighting: &Sighting, now: Time) {
         return;
     }
     if known.phase == Phase::Waiting {
-        let environments = |gates: &[crate::run::Gate]| -> Vec<String> {
-            gates.iter().map(|gate| gate.environment.clone()).collect()
-        };
+        let environments =
+            |gates: &[crate::run::Gate]| -> Vec<String> { gates.iter().map(|gate| gate.environment.clone()).collect() };
         if let Some(gates) = &sighting.gates {
             let another = !deployment.gates.is_empty() && environments(&deployment.gates) != environments(gates);
             if another {
@@ -220,8 +219,18 @@ mod tests {
 
     #[test]
     fn only_success_succeeds() {
-        let words = ["success", "failure", "cancelled", "timed_out", "neutral", "skipped", "stale",
-                     "startup_failure", "action_required", "a_word_of_2031"];
+        let words = [
+            "success",
+            "failure",
+            "cancelled",
+            "timed_out",
+            "neutral",
+            "skipped",
+            "stale",
+            "startup_failure",
+            "action_required",
+            "a_word_of_2031",
+        ];
         for word in words {
             let (end, reason) = ends(&mut fresh(), run("completed", Some(word)), vec![], vec![]);
             assert_eq!(end == End::Succeeded, word == "success", "{word}");

@@ -106,7 +106,8 @@ impl Watch<'_> {
                 None if decision.finished => return Ended::Finished,
                 None => {}
             }
-            if let Some(why) = self.barred.clone().filter(|_| !self.rollout.deployments.iter().any(Deployment::active)) {
+            if let Some(why) = self.barred.clone().filter(|_| !self.rollout.deployments.iter().any(Deployment::active))
+            {
                 return Ended::Broken(why);
             }
             if !self.inputs.wait {
@@ -325,7 +326,11 @@ impl Watch<'_> {
         if let Some(sticky) = &mut self.sticky {
             sticky.set_github(&quick);
         }
-        let why = if doomed.is_empty() { why.to_owned() } else { format!("{why}, and {} unfinished runs were cancelled with it", doomed.len()) };
+        let why = if doomed.is_empty() {
+            why.to_owned()
+        } else {
+            format!("{why}, and {} unfinished runs were cancelled with it", doomed.len())
+        };
         let watcher = Watcher::Nobody(why);
         self.files.outputs(&self.outputs(&self.rollout.standings()).lines());
         self.summarise(Stage::Live, &watcher);
@@ -356,7 +361,10 @@ impl Watch<'_> {
             }
             let mut line = change(deployment, standing, self.github.now());
             if let Some(run) = deployment.run() {
-                line.push_str(&format!(" ({}/{}/actions/runs/{})", self.context.server_url, self.context.repository, run.id));
+                line.push_str(&format!(
+                    " ({}/{}/actions/runs/{})",
+                    self.context.server_url, self.context.repository, run.id
+                ));
             }
             match standing.status {
                 Status::Failed | Status::TimedOut | Status::Expired | Status::Lost => tracing::error!("{line}"),

@@ -97,11 +97,8 @@ impl Declared {
         let Some(run_name) = &self.run_name else {
             return false;
         };
-        expressions(run_name).any(|expression| {
-            inputs.iter().any(|(name, value)| {
-                value.contains(id) && refers(expression, name)
-            })
-        })
+        expressions(run_name)
+            .any(|expression| inputs.iter().any(|(name, value)| value.contains(id) && refers(expression, name)))
     }
 }
 
@@ -141,7 +138,12 @@ jobs: {}
 
     #[test]
     fn every_way_to_write_the_trigger_is_understood() {
-        for on in ["on: workflow_dispatch", "on: [push, workflow_dispatch]", "on:\n  workflow_dispatch:", "'on': {workflow_dispatch: {}}"] {
+        for on in [
+            "on: workflow_dispatch",
+            "on: [push, workflow_dispatch]",
+            "on:\n  workflow_dispatch:",
+            "'on': {workflow_dispatch: {}}",
+        ] {
             assert!(read(on).expect("YAML").dispatchable, "{on}");
         }
         for on in ["on: push", "on: [push]", "on: {push: {}}", "name: x"] {

@@ -78,8 +78,11 @@ pub(super) fn items(document: Value) -> Result<Vec<Item>, String> {
         Value::Object(mut upload) => match upload.remove("stacks") {
             Some(Value::Null) => (Value::Array(Vec::new()), "stacks"),
             Some(stacks) => (stacks, "stacks"),
-            None => return Err("is a JSON object without `stacks`: expected is an array of objects with `component`, \
-                                as `atmos describe affected` writes it".to_owned()),
+            None => {
+                return Err("is a JSON object without `stacks`: expected is an array of objects with `component`, \
+                                as `atmos describe affected` writes it"
+                    .to_owned());
+            }
         },
         other => (other, ""),
     };
@@ -196,10 +199,7 @@ fn item(key: &Key, node: &Node) -> Item {
         kind: key.2.clone(),
         path: given(&node.component_path),
         deleted: node.deleted == Some(true),
-        fields: fields
-            .into_iter()
-            .filter_map(|(name, value)| Some((name.to_owned(), given(value)?)))
-            .collect(),
+        fields: fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), given(value)?))).collect(),
         wish: Wish::Silent,
         needs: Vec::new(),
     }

@@ -112,13 +112,11 @@ fn inside(workspace: &Path, file: &str) -> Result<PathBuf, String> {
         .canonicalize()
         .map_err(|error| format!("cannot be looked for: the workspace `{}`: {error}", workspace.display()))?;
     let path = root.join(file).canonicalize().map_err(|error| {
-        format!("cannot be read: {error}; it is looked for in the workspace, so the step that writes it must come before")
+        format!(
+            "cannot be read: {error}; it is looked for in the workspace, so the step that writes it must come before"
+        )
     })?;
-    if path.starts_with(&root) {
-        Ok(path)
-    } else {
-        Err("lies outside the workspace: write it inside".to_owned())
-    }
+    if path.starts_with(&root) { Ok(path) } else { Err("lies outside the workspace: write it inside".to_owned()) }
 }
 
 fn slurp(path: &Path) -> Result<String, String> {
@@ -131,7 +129,6 @@ fn slurp(path: &Path) -> Result<String, String> {
                     other products) or split the rollout"
             .to_owned());
     }
-    String::from_utf8(bytes).map_err(|error| {
-        format!("is not UTF-8: byte {} begins no character", error.utf8_error().valid_up_to())
-    })
+    String::from_utf8(bytes)
+        .map_err(|error| format!("is not UTF-8: byte {} begins no character", error.utf8_error().valid_up_to()))
 }

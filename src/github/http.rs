@@ -202,7 +202,11 @@ impl Http {
             graphql,
             tempo,
             patience,
-            shared: Arc::new(Shared { pace: Mutex::new(Pace::new(tempo)), budget: Mutex::default(), ahead: Mutex::default() }),
+            shared: Arc::new(Shared {
+                pace: Mutex::new(Pace::new(tempo)),
+                budget: Mutex::default(),
+                ahead: Mutex::default(),
+            }),
         })
     }
 
@@ -326,10 +330,11 @@ impl Http {
             builder = builder.header(header::CONTENT_TYPE, "application/json");
         }
         let request = builder.body(call.body.clone().unwrap_or_default()).map_err(|error| unsent(&error))?;
-        let response = self.octocrab.execute(request).await.map_err(|error| Silence {
-            sent: !never_sent(&error),
-            why: causes(&error),
-        })?;
+        let response = self
+            .octocrab
+            .execute(request)
+            .await
+            .map_err(|error| Silence { sent: !never_sent(&error), why: causes(&error) })?;
         let (parts, body) = response.into_parts();
         let body = Limited::new(body, LARGEST_ANSWER)
             .collect()
@@ -364,11 +369,9 @@ impl Http {
                 needs: limits::needed_permission(&reply.headers),
             }),
             404 | 410 => Err(Trouble::NotFound { what: call.what() }),
-            400..=499 if status != StatusCode::REQUEST_TIMEOUT => Err(Trouble::Refused {
-                what: call.what(),
-                status: status.as_u16(),
-                message: message(),
-            }),
+            400..=499 if status != StatusCode::REQUEST_TIMEOUT => {
+                Err(Trouble::Refused { what: call.what(), status: status.as_u16(), message: message() })
+            }
             other => Ok(Sorted::Broken(format!("HTTP {other}"))),
         }
     }

@@ -14,6 +14,7 @@ mod workflows;
 
 use serde::de::DeserializeOwned;
 
+use self::http::{Call, Http, Reply};
 pub use self::{
     comments::{Comment, Viewer},
     environments::Environment,
@@ -24,7 +25,6 @@ pub use self::{
     runs::Listed,
     workflows::{Dispatched, WorkflowState},
 };
-use self::http::{Call, Http, Reply};
 use crate::{context::Context, inputs::Inputs, run::Time, tempo::Tempo};
 
 /// One repository, seen with one token.

@@ -242,7 +242,8 @@ impl Github {
 
     /// The jobs of a run's latest attempt.
     pub async fn jobs(&self, run: u64) -> Result<Vec<Job>, Trouble> {
-        let wire: JobsWire = self.get(&format!("{}/actions/runs/{run}/jobs?filter=latest&per_page=100", self.repo)).await?;
+        let wire: JobsWire =
+            self.get(&format!("{}/actions/runs/{run}/jobs?filter=latest&per_page=100", self.repo)).await?;
         Ok(wire.jobs.into_iter().map(Job::from).collect())
     }
 

@@ -228,7 +228,10 @@ fn table(view: &View<'_>, room: usize) -> String {
         text.push_str(row);
     }
     if left_out > 0 {
-        text.push_str(&format!("\n{} not shown here; the job summary and the output have all.\n", words::plural(left_out, "more row")));
+        text.push_str(&format!(
+            "\n{} not shown here; the job summary and the output have all.\n",
+            words::plural(left_out, "more row")
+        ));
     }
     text
 }
@@ -332,13 +335,17 @@ fn foot(view: &View<'_>) -> String {
         (_, Stage::Preview) => format!("A preview by {run}: nothing is deployed before the merge."),
         (_, Stage::Refused | Stage::Held) => format!("Checked by {run}."),
         (Watcher::Here, _) => format!("Followed by {run}. Approvals happen on the pages linked as Review."),
-        (Watcher::Later, _) => format!("As of {run}; the next run of the action looks again. Approvals happen on the pages linked as Review."),
+        (Watcher::Later, _) => format!(
+            "As of {run}; the next run of the action looks again. Approvals happen on the pages linked as Review."
+        ),
         (Watcher::Nobody(why), _) => format!(
             "**Nobody is watching any more** ({}): this comment stays as it is until {run} is re-run. The deployments themselves go on.",
             escape::line(why)
         ),
     };
-    if view.stage == Stage::Finished && !matches!(view.tally().result(), crate::tally::Outcome::Succeeded | crate::tally::Outcome::Skipped) {
+    if view.stage == Stage::Finished
+        && !matches!(view.tally().result(), crate::tally::Outcome::Succeeded | crate::tally::Outcome::Skipped)
+    {
         text.push_str(" To try again what did not succeed, re-run it.");
     }
     format!("\n<sub>{text} Merge commit {commit}.</sub>\n")

@@ -54,7 +54,9 @@ fn plain(text: &str, shown: &mut String) {
             if (commit && index == 3) || (www && index == 1) {
                 shown.push(BREAK);
             }
-            if letter.is_ascii_punctuation() && !matches!(letter, '.' | ',' | ';' | ':' | '/' | '-' | '\'' | '"' | '(' | ')' | '%' | '=' | '?') {
+            if letter.is_ascii_punctuation()
+                && !matches!(letter, '.' | ',' | ';' | ':' | '/' | '-' | '\'' | '"' | '(' | ')' | '%' | '=' | '?')
+            {
                 shown.push('\\');
             }
             shown.push(letter);
@@ -140,7 +142,9 @@ mod tests {
 
     #[test]
     fn nothing_ends_a_code_span_a_cell_or_a_line() {
-        for hostile in ["a`b", "a|b", "a\nb", "a\r\n| x | y |", "``` \n# x", "\\", "a\\|b", "<!-- x -->", "@mona #1 http://x"] {
+        for hostile in
+            ["a`b", "a|b", "a\nb", "a\r\n| x | y |", "``` \n# x", "\\", "a\\|b", "<!-- x -->", "@mona #1 http://x"]
+        {
             let shown = code(hostile);
             let inner = shown.strip_prefix('`').and_then(|rest| rest.strip_suffix('`')).expect("a code span");
             assert!(!inner.contains(['`', '|', '\n', '\r']), "{hostile:?} became {shown:?}");

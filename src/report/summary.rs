@@ -9,11 +9,7 @@ const LARGEST: usize = 1_000_000;
 /// The summary's Markdown.
 pub fn render(view: &View<'_>) -> String {
     let subject = &view.rollout.subject;
-    format!(
-        "## Deployments of pull request #{}\n\n{}\n",
-        subject.pull_request,
-        comment::text(view, LARGEST)
-    )
+    format!("## Deployments of pull request #{}\n\n{}\n", subject.pull_request, comment::text(view, LARGEST))
 }
 
 /// The summary of a run that made no rollout: one sentence that says why.

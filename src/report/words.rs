@@ -91,8 +91,18 @@ pub fn headline(view: &View<'_>) -> String {
     let count = |status: Status| view.standings.iter().filter(|standing| standing.status == status).count();
     let mut parts = Vec::new();
     let order = [
-        Status::Failed, Status::TimedOut, Status::Expired, Status::Lost, Status::Rejected, Status::Cancelled,
-        Status::Running, Status::Queued, Status::Dispatching, Status::Blocked, Status::Succeeded, Status::Skipped,
+        Status::Failed,
+        Status::TimedOut,
+        Status::Expired,
+        Status::Lost,
+        Status::Rejected,
+        Status::Cancelled,
+        Status::Running,
+        Status::Queued,
+        Status::Dispatching,
+        Status::Blocked,
+        Status::Succeeded,
+        Status::Skipped,
     ];
     for status in order {
         let number = count(status);
@@ -107,7 +117,11 @@ pub fn headline(view: &View<'_>) -> String {
     } else if tally.pending > 0 {
         format!("{} of {} finished", all - tally.pending, plural(all, "deployment"))
     } else if tally.succeeded == all {
-        return if all == 1 { "The deployment succeeded".to_owned() } else { format!("All {all} deployments succeeded") };
+        return if all == 1 {
+            "The deployment succeeded".to_owned()
+        } else {
+            format!("All {all} deployments succeeded")
+        };
     } else {
         format!("Finished: {}", plural(all, "deployment"))
     };

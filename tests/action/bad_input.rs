@@ -47,13 +47,19 @@ fn an_affected_file_of_another_shape_is_refused_with_its_place() {
     let table: [(&str, &[&str]); 9] = [
         ("{\"stack", &["affected.json", "line 1 column"]),
         ("[{\"component\": 5}]", &["[0].component", "expected a string"]),
-        ("[{\"component\": \"a\", \"dependents\": [{\"component\": \"b\", \"stack\": []}]}]", &["[0].dependents[0].stack"]),
+        (
+            "[{\"component\": \"a\", \"dependents\": [{\"component\": \"b\", \"stack\": []}]}]",
+            &["[0].dependents[0].stack"],
+        ),
         ("[{\"stack\": \"x\"}]", &["[0]", "missing field `component`"]),
         ("[{\"component\": \"\"}]", &["[0].component", "is empty"]),
         ("{\"items\": []}", &["`stacks`"]),
         ("[1]", &["[0]"]),
         ("\"vpc\"", &["no list of affected components"]),
-        ("[{\"component\":\"a\",\"settings\":{\"pro\":{\"pull_request\":{\"merged\":{\"workflows\":[]}}}}}]", &["workflows"]),
+        (
+            "[{\"component\":\"a\",\"settings\":{\"pro\":{\"pull_request\":{\"merged\":{\"workflows\":[]}}}}}]",
+            &["workflows"],
+        ),
     ];
     for (text, parts) in table {
         let stage = stage();

@@ -1,6 +1,9 @@
 //! Leaving before the end: signals, time-outs, a token that expires, and the post step after a kill.
 
-use std::{process::Command, time::{Duration, Instant}};
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
 
 use serde_json::{Value, json};
 use simulated_github::{Fault, When};
@@ -8,7 +11,10 @@ use simulated_github::{Fault, When};
 use crate::stage::{PULL, Stage, component, world};
 
 fn waiting() -> (Stage, std::process::Child) {
-    let stage = Stage::new(world(), &json!([component("vpc", "plat-prod", "prod", &[]), component("app", "plat-dev", "dev", &[])]));
+    let stage = Stage::new(
+        world(),
+        &json!([component("vpc", "plat-prod", "prod", &[]), component("app", "plat-dev", "dev", &[])]),
+    );
     let child = stage.spawn();
     await_gate(&stage);
     (stage, child)
@@ -16,9 +22,9 @@ fn waiting() -> (Stage, std::process::Child) {
 
 fn await_gate(stage: &Stage) {
     stage.until("vpc waits and app is done", |world| {
-        world.sticky(PULL).is_some_and(|comment| {
-            comment.body.contains("waits for approval") && comment.body.contains("1 succeeded")
-        })
+        world
+            .sticky(PULL)
+            .is_some_and(|comment| comment.body.contains("waits for approval") && comment.body.contains("1 succeeded"))
     });
 }
 
@@ -57,11 +63,16 @@ fn a_signal_is_answered_in_time_though_github_is_slow() {
 fn on_cancel_cancels_what_waits_and_nothing_that_is_approved() {
     let mut world = world();
     world.when(|run| run.inputs["component"] == *"app").takes(Duration::from_secs(20));
-    let stage = Stage::new(world, &json!([component("vpc", "plat-prod", "prod", &[]), component("app", "plat-dev", "dev", &[])]))
-        .input("on-cancel", "cancel-waiting");
+    let stage = Stage::new(
+        world,
+        &json!([component("vpc", "plat-prod", "prod", &[]), component("app", "plat-dev", "dev", &[])]),
+    )
+    .input("on-cancel", "cancel-waiting");
     let child = stage.spawn();
     stage.until("both are on their way", |world| {
-        world.sticky(PULL).is_some_and(|comment| comment.body.contains("waits for approval") && comment.body.contains("1 running"))
+        world
+            .sticky(PULL)
+            .is_some_and(|comment| comment.body.contains("waits for approval") && comment.body.contains("1 running"))
     });
     signal(&child, "TERM");
     stage.wait(child).expect("pending", 1);

@@ -33,7 +33,12 @@ fn one_pass_after_another_does_what_staying_does() {
 fn a_finished_rollout_is_tried_again_only_where_it_did_not_succeed() {
     let mut world = world();
     world.when(|run| run.inputs["component"] == *"app" && run.id < 19_876_543_231).fails("terraform apply");
-    let list = json!([component("vpc", "plat-dev", "dev", &[component("app", "plat-dev", "dev", &[component("cdn", "plat-dev", "dev", &[])])])]);
+    let list = json!([component(
+        "vpc",
+        "plat-dev",
+        "dev",
+        &[component("app", "plat-dev", "dev", &[component("cdn", "plat-dev", "dev", &[])])]
+    )]);
     let mut stage = Stage::new(world, &list);
     stage.run().expect("failed", 1);
     stage.next_attempt();
@@ -96,7 +101,10 @@ fn a_deleted_comment_is_rebuilt_from_the_titles_of_the_runs() {
 #[test]
 fn without_state_and_ids_in_titles_nothing_is_dispatched_again() {
     let mut world = world();
-    let blind = crate::stage::APPLY.replace("run-name: apply ${{ inputs.component }} in ${{ inputs.stack }} | ${{ inputs.atmos_pro_run_id }}\n", "");
+    let blind = crate::stage::APPLY.replace(
+        "run-name: apply ${{ inputs.component }} in ${{ inputs.stack }} | ${{ inputs.atmos_pro_run_id }}\n",
+        "",
+    );
     world.workflow("atmos-terraform-apply.yaml", &blind);
     let mut stage = Stage::new(world, &one_in_prod()).input("wait", "false");
     stage.run().expect("pending", 0);
@@ -147,7 +155,9 @@ fn a_dispatch_that_never_became_a_run_is_lost_and_mended_by_a_rerun() {
         ended.expect("failed", 1);
         assert_eq!(ended.statuses(), ["vpc plat-prod: lost"]);
         let sent = |stage: &Stage| {
-            stage.github.world(|world| world.exchanges.iter().filter(|exchange| exchange.path.ends_with("/dispatches")).count())
+            stage
+                .github
+                .world(|world| world.exchanges.iter().filter(|exchange| exchange.path.ends_with("/dispatches")).count())
         };
         assert_eq!(sent(&stage), 1, "{}", fault.name());
         assert!(stage.comment().contains("re-run this job"), "{}", stage.comment());

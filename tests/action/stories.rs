@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use simulated_github::{Environment, ReviewState::{Approved, Rejected}};
+use simulated_github::{
+    Environment,
+    ReviewState::{Approved, Rejected},
+};
 
 use crate::stage::{APPLY, PULL, Stage, component, visible, will_say, world};
 
@@ -69,9 +72,12 @@ fn a_rejection_skips_what_needs_it_and_nothing_else() {
     assert!(comment.contains("rejected by mona: not during the sale"), "{comment}");
     assert!(!comment.contains('@'), "nobody is pinged: {comment}");
     let rows: Value = serde_json::from_str(ended.output("deployments")).unwrap();
-    assert_eq!(rows[4]["reviews"][0], json!({
-        "state": "rejected", "user": "mona", "comment": "not during the sale", "environments": ["prod"]
-    }));
+    assert_eq!(
+        rows[4]["reviews"][0],
+        json!({
+            "state": "rejected", "user": "mona", "comment": "not during the sale", "environments": ["prod"]
+        })
+    );
 }
 
 #[test]
@@ -86,13 +92,21 @@ fn a_rejection_passes_under_fail_on_failure() {
 fn a_failed_job_is_named_with_its_step_and_skips_what_needs_it() {
     let mut world = world();
     world.when(|run| run.inputs["component"] == *"cluster").fails("terraform apply");
-    let tree = json!([component("vpc", "plat-dev", "dev", &[component("cluster", "plat-dev", "dev", &[component("app", "plat-dev", "dev", &[])])])]);
+    let tree = json!([component(
+        "vpc",
+        "plat-dev",
+        "dev",
+        &[component("cluster", "plat-dev", "dev", &[component("app", "plat-dev", "dev", &[])])]
+    )]);
     let stage = Stage::new(world, &tree);
     let ended = stage.run();
     ended.expect("failed", 1);
     assert_eq!(ended.statuses(), ["vpc plat-dev: succeeded", "cluster plat-dev: failed", "app plat-dev: skipped"]);
     let comment = stage.comment();
-    assert!(comment.contains("job `apply`, step `terraform apply`") || comment.contains("step ˋterraform applyˋ"), "{comment}");
+    assert!(
+        comment.contains("job `apply`, step `terraform apply`") || comment.contains("step ˋterraform applyˋ"),
+        "{comment}"
+    );
     assert!(comment.contains("/job/"), "a link to the log: {comment}");
     assert!(ended.log.contains("::error::"), "{}", ended.log);
 }
@@ -113,25 +127,33 @@ fn a_wait_timer_holds_a_deployment_and_lets_it_go() {
 #[test]
 fn two_gates_in_one_run_are_told_one_after_the_other() {
     let mut world = world();
-    let yaml = format!("{APPLY}
+    let yaml = format!(
+        "{APPLY}
   verify:
     needs: apply
     runs-on: ubuntu-latest
     environment: audit
     steps: [{{name: verify, run: verify}}]
-");
+"
+    );
     world.workflow("atmos-terraform-apply.yaml", &yaml);
     world.environment(Environment::named("audit").reviewed_by(&["hubot"]));
-    world
-        .when(|_| true)
-        .reviewed_for("prod", Duration::from_millis(80), Approved, "mona", "first")
-        .reviewed_for("audit", Duration::from_millis(80), Approved, "hubot", "second");
+    world.when(|_| true).reviewed_for("prod", Duration::from_millis(80), Approved, "mona", "first").reviewed_for(
+        "audit",
+        Duration::from_millis(80),
+        Approved,
+        "hubot",
+        "second",
+    );
     let stage = Stage::new(world, &json!([component("vpc", "plat-prod", "prod", &[])]));
     let ended = stage.run();
     ended.expect("succeeded", 0);
     let history: Vec<String> =
         stage.github.world(|world| world.comment_history().iter().map(|change| visible(&change.body)).collect());
-    assert!(history.iter().any(|body| body.contains("waits for approval to `prod` by `mona` or team `platform`")), "{history:#?}");
+    assert!(
+        history.iter().any(|body| body.contains("waits for approval to `prod` by `mona` or team `platform`")),
+        "{history:#?}"
+    );
     assert!(history.iter().any(|body| body.contains("waits for approval to `audit` by `hubot`")), "{history:#?}");
     let rows: Value = serde_json::from_str(ended.output("deployments")).unwrap();
     assert_eq!(rows[0]["reviews"].as_array().unwrap().len(), 2);
@@ -143,7 +165,10 @@ fn a_run_that_people_rerun_while_it_is_watched_counts_as_it_ends_last() {
     world.when(|run| run.inputs["component"] == *"vpc").on_attempt(1).fails("terraform apply");
     will_say(&mut world, "slow", "prod", Approved, "");
     world.when(|run| run.inputs["component"] == *"slow").takes(Duration::from_millis(1500));
-    let list = json!([component("vpc", "plat-dev", "dev", &[component("app", "plat-dev", "dev", &[])]), component("slow", "plat-prod", "prod", &[])]);
+    let list = json!([
+        component("vpc", "plat-dev", "dev", &[component("app", "plat-dev", "dev", &[])]),
+        component("slow", "plat-prod", "prod", &[])
+    ]);
     let stage = Stage::new(world, &list);
     let child = stage.spawn();
     stage.until("vpc fails", |world| world.sticky(PULL).is_some_and(|comment| comment.body.contains("1 failed")));
@@ -192,7 +217,8 @@ fn a_dry_run_asks_and_shows_and_does_nothing() {
 fn a_cancelled_run_is_cancelled_and_skips_what_needs_it() {
     let mut world = world();
     world.when(|run| run.inputs["component"] == *"vpc").concludes("cancelled");
-    let stage = Stage::new(world, &json!([component("vpc", "plat-dev", "dev", &[component("app", "plat-dev", "dev", &[])])]));
+    let stage =
+        Stage::new(world, &json!([component("vpc", "plat-dev", "dev", &[component("app", "plat-dev", "dev", &[])])]));
     let ended = stage.run();
     ended.expect("cancelled", 1);
     assert_eq!(ended.statuses(), ["vpc plat-dev: cancelled", "app plat-dev: skipped"]);
@@ -217,7 +243,9 @@ fn an_expired_gate_is_told_apart_from_a_failure() {
     let world = world();
     let stage = Stage::new(world, &json!([component("vpc", "plat-prod", "prod", &[])]));
     let child = stage.spawn();
-    stage.until("it waits", |world| world.sticky(PULL).is_some_and(|comment| comment.body.contains("waits for approval")));
+    stage.until("it waits", |world| {
+        world.sticky(PULL).is_some_and(|comment| comment.body.contains("waits for approval"))
+    });
     stage.github.world(|world| {
         let run = world.dispatches()[0].run;
         world.pass(Duration::from_secs(30 * 86_400));
@@ -237,10 +265,12 @@ fn the_comment_tells_the_story() {
     world.pace.queued = HOUR;
     world.pace.takes = HOUR;
     let api = component("api", "shop-prod", "prod", &[component("cdn", "shop-prod", "prod", &[])]);
-    let list = json!([component("database", "shop-dev", "dev", &[]), component("database", "shop-prod", "prod", &[api])]);
+    let list =
+        json!([component("database", "shop-dev", "dev", &[]), component("database", "shop-prod", "prod", &[api])]);
     let stage = Stage::new(world, &list);
     let child = stage.spawn();
-    let says = |text: &str| stage.until(text, |world| world.sticky(PULL).is_some_and(|comment| comment.body.contains(text)));
+    let says =
+        |text: &str| stage.until(text, |world| world.sticky(PULL).is_some_and(|comment| comment.body.contains(text)));
     let an_hour_later = || stage.github.world(|world| world.pass(HOUR));
     says("2 queued · 2 blocked");
     an_hour_later();
