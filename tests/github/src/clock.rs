@@ -18,10 +18,7 @@ pub struct Clock {
 
 impl Default for Clock {
     fn default() -> Self {
-        Clock {
-            origin: Some(Instant::now()),
-            offset: Utc::now().timestamp_millis(),
-        }
+        Clock { origin: Some(Instant::now()), offset: Utc::now().timestamp_millis() }
     }
 }
 
@@ -29,19 +26,13 @@ impl Clock {
     /// A clock that shows `rfc3339` now and goes on from there, for texts that can be compared. A client whose own
     /// clock shows another time may not find what it looks for by `created`.
     pub fn starting_at(rfc3339: &str) -> Clock {
-        Clock {
-            origin: Some(Instant::now()),
-            ..Clock::still(rfc3339)
-        }
+        Clock { origin: Some(Instant::now()), ..Clock::still(rfc3339) }
     }
 
     /// A clock that only ever jumps, for worlds without a clock of their own and stories that are told twice.
     pub fn still(rfc3339: &str) -> Clock {
         let offset = parse(rfc3339).expect("a time such as 2026-03-02T09:00:00Z");
-        Clock {
-            origin: None,
-            offset,
-        }
+        Clock { origin: None, offset }
     }
 
     /// The world's time now.
@@ -73,8 +64,7 @@ pub fn http_date(at: Millis) -> String {
 /// Reads a timestamp or a date as in GitHub's `created` and `since` parameters.
 pub fn parse(text: &str) -> Option<Millis> {
     let timestamp = DateTime::parse_from_rfc3339(text);
-    let timestamp =
-        timestamp.or_else(|_| DateTime::parse_from_rfc3339(&format!("{text}T00:00:00Z")));
+    let timestamp = timestamp.or_else(|_| DateTime::parse_from_rfc3339(&format!("{text}T00:00:00Z")));
     timestamp.ok().map(|t| t.timestamp_millis())
 }
 

@@ -42,14 +42,7 @@ impl World {
     pub fn comment(&mut self, issue: u64, author: impl Into<User>, body: &str) -> u64 {
         let (author, at, id) = (author.into(), self.now(), self.next_id());
         let body = body.to_owned();
-        let comment = Comment {
-            id,
-            issue,
-            author: author.clone(),
-            body,
-            created: at,
-            updated: at,
-        };
+        let comment = Comment { id, issue, author: author.clone(), body, created: at, updated: at };
         self.note_change(&comment, Done::Created, author);
         self.comments.push(comment);
         id
@@ -85,9 +78,7 @@ impl World {
 
     /// The oldest comment on a pull request written by the token's identity: the sticky one, if all is well.
     pub fn sticky(&self, issue: u64) -> Option<&Comment> {
-        self.comments
-            .iter()
-            .find(|c| c.issue == issue && c.author.id == self.identity.id)
+        self.comments.iter().find(|c| c.issue == issue && c.author.id == self.identity.id)
     }
 
     /// All comments on a pull request, oldest first.
@@ -96,17 +87,8 @@ impl World {
     }
 
     fn note_change(&mut self, comment: &Comment, done: Done, by: User) {
-        let Comment {
-            id, issue, body, ..
-        } = comment.clone();
+        let Comment { id, issue, body, .. } = comment.clone();
         let at = self.now();
-        self.comment_changes.push(CommentChange {
-            comment: id,
-            issue,
-            done,
-            body,
-            by,
-            at,
-        });
+        self.comment_changes.push(CommentChange { comment: id, issue, done, body, by, at });
     }
 }

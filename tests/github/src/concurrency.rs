@@ -35,26 +35,17 @@ impl Groups {
         let mut cancelled = Vec::new();
         if group.holder.is_none() {
             group.holder = Some(claim);
-            return Claimed {
-                held: true,
-                cancelled,
-            };
+            return Claimed { held: true, cancelled };
         }
         if !wanted.keeps_all {
             cancelled.append(&mut group.waiting);
         }
         if wanted.cancel_in_progress {
             cancelled.extend(group.holder.replace(claim));
-            return Claimed {
-                held: true,
-                cancelled,
-            };
+            return Claimed { held: true, cancelled };
         }
         group.waiting.push(claim);
-        Claimed {
-            held: false,
-            cancelled,
-        }
+        Claimed { held: false, cancelled }
     }
 
     /// Gives up everything a claim has; returns those who hold a group now.

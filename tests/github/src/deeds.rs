@@ -8,24 +8,12 @@ use crate::world::World;
 
 impl World {
     /// A reviewer approves what a run is waiting for at an environment.
-    pub fn approve(
-        &mut self,
-        run: u64,
-        environment: &str,
-        user: &str,
-        comment: &str,
-    ) -> Result<(), String> {
+    pub fn approve(&mut self, run: u64, environment: &str, user: &str, comment: &str) -> Result<(), String> {
         self.decide(run, environment, user, comment, ReviewState::Approved)
     }
 
     /// A reviewer rejects it.
-    pub fn reject(
-        &mut self,
-        run: u64,
-        environment: &str,
-        user: &str,
-        comment: &str,
-    ) -> Result<(), String> {
+    pub fn reject(&mut self, run: u64, environment: &str, user: &str, comment: &str) -> Result<(), String> {
         self.decide(run, environment, user, comment, ReviewState::Rejected)
     }
 
@@ -38,41 +26,22 @@ impl World {
         state: ReviewState,
     ) -> Result<(), String> {
         self.advance();
-        let found = self
-            .runs
-            .get(&run)
-            .ok_or_else(|| format!("there is no run {run}"))?;
+        let found = self.runs.get(&run).ok_or_else(|| format!("there is no run {run}"))?;
         if !found.waiting_for().contains(&environment) {
-            return Err(format!(
-                "run {run} does not wait for {environment}: it is {}",
-                found.status()
-            ));
+            return Err(format!("run {run} does not wait for {environment}: it is {}", found.status()));
         }
-        let rules = self
-            .find_environment(environment)
-            .ok_or("the environment is gone")?;
+        let rules = self.find_environment(environment).ok_or("the environment is gone")?;
         let by_name = |r: &Reviewer| matches!(r, Reviewer::User(u) if u.login == user);
         let by_team = |r: &Reviewer| matches!(r, Reviewer::Team(_));
         if !rules.reviewers.iter().any(|r| by_name(r) || by_team(r)) {
             return Err(format!("{user} is no reviewer of {environment}"));
         }
         if rules.prevent_self_review && found.triggering_actor.login == user {
-            return Err(format!(
-                "{user} triggered the run: {environment} prevents self-review"
-            ));
+            return Err(format!("{user} triggered the run: {environment} prevents self-review"));
         }
         let (user, environments) = (self.user(user), vec![environment.to_owned()]);
         let at = self.now();
-        self.take_review(
-            run,
-            Review {
-                environments,
-                state,
-                user,
-                comment: comment.to_owned(),
-            },
-            at,
-        );
+        self.take_review(run, Review { environments, state, user, comment: comment.to_owned() }, at);
         Ok(())
     }
 
@@ -80,15 +49,8 @@ impl World {
     pub fn pass_other_rules(&mut self, run: u64, environment: &str) {
         self.advance();
         let at = self.now();
-        let jobs = self
-            .runs
-            .get_mut(&run)
-            .into_iter()
-            .flat_map(|run| &mut run.jobs);
-        for gate in jobs
-            .filter_map(|job| job.gate.as_mut())
-            .filter(|gate| gate.environment == environment)
-        {
+        let jobs = self.runs.get_mut(&run).into_iter().flat_map(|run| &mut run.jobs);
+        for gate in jobs.filter_map(|job| job.gate.as_mut()).filter(|gate| gate.environment == environment) {
             gate.timer_ends = None;
             gate.custom_rules.clear();
         }
@@ -99,10 +61,7 @@ impl World {
     pub fn cancel(&mut self, run: u64) -> bool {
         self.advance();
         let at = self.now();
-        let alive = self
-            .runs
-            .get(&run)
-            .is_some_and(|run| run.conclusion().is_none());
+        let alive = self.runs.get(&run).is_some_and(|run| run.conclusion().is_none());
         if alive {
             self.ask_to_cancel(run, at);
         }
@@ -120,11 +79,7 @@ impl World {
     pub fn fail_job(&mut self, run: u64, job: &str, step: &str) {
         self.advance();
         let at = self.now();
-        let jobs = self
-            .runs
-            .get(&run)
-            .into_iter()
-            .flat_map(|run| run.jobs.iter().enumerate());
+        let jobs = self.runs.get(&run).into_iter().flat_map(|run| run.jobs.iter().enumerate());
         let named = |(_, j): &(usize, &crate::run::Job)| j.spec.key == job || j.name == job;
         if let Some((index, _)) = jobs.into_iter().find(named) {
             self.break_job(run, index, step, at);
@@ -144,17 +99,10 @@ impl World {
     fn next_attempt(&mut self, id: u64, by: &str, kept: impl Fn(&crate::run::Job) -> bool) {
         self.advance();
         let (at, by) = (self.now(), self.user(by));
-        let Some(run) = self
-            .runs
-            .get_mut(&id)
-            .filter(|run| run.conclusion().is_some())
-        else {
+        let Some(run) = self.runs.get_mut(&id).filter(|run| run.conclusion().is_some()) else {
             return;
         };
-        let before = Run {
-            past: Vec::new(),
-            ..run.clone()
-        };
+        let before = Run { past: Vec::new(), ..run.clone() };
         run.past.push(before);
         run.attempt += 1;
         run.context["github"]["run_attempt"] = run.attempt.into();
@@ -166,11 +114,7 @@ impl World {
 
     /// Somebody deletes a run.
     pub fn delete_run(&mut self, run: u64) {
-        if self
-            .runs
-            .get(&run)
-            .is_some_and(|run| run.conclusion().is_none())
-        {
+        if self.runs.get(&run).is_some_and(|run| run.conclusion().is_none()) {
             self.conclude(run, "cancelled");
         }
         self.runs.remove(&run);
@@ -181,11 +125,7 @@ impl World {
         self.advance();
         let at = self.now();
         let waiting = |job: &crate::run::Job| job.phase == Phase::Waiting;
-        while let Some(index) = self
-            .runs
-            .get(&run)
-            .and_then(|run| run.jobs.iter().position(waiting))
-        {
+        while let Some(index) = self.runs.get(&run).and_then(|run| run.jobs.iter().position(waiting)) {
             self.expire(run, index, at);
         }
     }

@@ -44,21 +44,12 @@ pub struct Trigger<'a> {
 }
 
 fn refused(message: &str) -> Answer {
-    Answer::error(
-        422,
-        message,
-        "/actions/workflows#create-a-workflow-dispatch-event",
-    )
+    Answer::error(422, message, "/actions/workflows#create-a-workflow-dispatch-event")
 }
 
 impl World {
     /// Answers a dispatch; `hidden` delays when the new run can be seen.
-    pub(crate) fn answer_dispatch(
-        &mut self,
-        workflow: &Workflow,
-        body: &Value,
-        hidden: Millis,
-    ) -> Answer {
+    pub(crate) fn answer_dispatch(&mut self, workflow: &Workflow, body: &Value, hidden: Millis) -> Answer {
         let (spec, reference, sha) = match self.check_dispatch(workflow, body) {
             Ok(checked) => checked,
             Err(refusal) => return refusal,
@@ -71,31 +62,13 @@ impl World {
         };
         let actor = self.identity.clone();
         let branch = reference.trim_start_matches("refs/heads/");
-        let trigger = Trigger {
-            event: "workflow_dispatch",
-            branch,
-            sha,
-            actor,
-            inputs,
-        };
+        let trigger = Trigger { event: "workflow_dispatch", branch, sha, actor, inputs };
         let run = self.create_run(workflow, &spec, trigger);
         let visible = self.now() + hidden.max(self.hidden);
         self.runs.get_mut(&run).expect("just made").visible_from = visible;
-        let file = workflow
-            .path
-            .rsplit('/')
-            .next()
-            .unwrap_or_default()
-            .to_owned();
+        let file = workflow.path.rsplit('/').next().unwrap_or_default().to_owned();
         let (at, request) = (self.now(), self.requests);
-        self.dispatches.push(Dispatch {
-            workflow: file,
-            reference,
-            inputs: Inputs(given),
-            run,
-            request,
-            at,
-        });
+        self.dispatches.push(Dispatch { workflow: file, reference, inputs: Inputs(given), run, request, at });
         self.dispatch_reply(run, body)
     }
 
@@ -113,20 +86,13 @@ impl World {
         )
     }
 
-    fn check_dispatch(
-        &self,
-        workflow: &Workflow,
-        body: &Value,
-    ) -> Result<(Spec, String, String), Answer> {
-        let unknown =
-            |key: &&String| !["ref", "inputs", "return_run_details"].contains(&key.as_str());
+    fn check_dispatch(&self, workflow: &Workflow, body: &Value) -> Result<(Spec, String, String), Answer> {
+        let unknown = |key: &&String| !["ref", "inputs", "return_run_details"].contains(&key.as_str());
         let keys = body.as_object().map(Map::keys).into_iter().flatten();
         let refuses = self.server == Server::Refuses && body.get("return_run_details").is_some();
         let stranger = keys.into_iter().find(unknown).map(String::as_str);
         if let Some(key) = stranger.or(refuses.then_some("return_run_details")) {
-            return Err(refused(&format!(
-                "Invalid request.\n\n\"{key}\" is not a permitted key."
-            )));
+            return Err(refused(&format!("Invalid request.\n\n\"{key}\" is not a permitted key.")));
         }
         let Some(reference) = body["ref"].as_str() else {
             return Err(refused("Invalid request.\n\n\"ref\" wasn't supplied."));
@@ -136,9 +102,7 @@ impl World {
             return Err(refused(&format!("No ref found for: {reference}")));
         };
         if workflow.state != "active" {
-            return Err(refused(
-                "Cannot trigger a 'workflow_dispatch' on a disabled workflow",
-            ));
+            return Err(refused("Cannot trigger a 'workflow_dispatch' on a disabled workflow"));
         }
         let no_trigger = || refused("Workflow does not have 'workflow_dispatch' trigger");
         let text = branch.files.get(&workflow.path).ok_or_else(no_trigger)?;
@@ -152,11 +116,7 @@ impl World {
     /// Makes a run of a workflow, for any event; returns its id.
     pub fn create_run(&mut self, workflow: &Workflow, spec: &Spec, trigger: Trigger<'_>) -> u64 {
         let (id, at) = (self.next_run_id(), self.now());
-        let number = 1 + self
-            .runs
-            .values()
-            .filter(|r| r.workflow_id == workflow.id)
-            .count() as u64;
+        let number = 1 + self.runs.values().filter(|r| r.workflow_id == workflow.id).count() as u64;
         let context = self.run_context(id, number, spec, &trigger);
         let name = spec.name.clone().unwrap_or_else(|| workflow.path.clone());
         let title = spec.run_name.as_deref().map(|text| fill(text, &context));
@@ -167,9 +127,7 @@ impl World {
             attempt: 1,
             workflow_id: workflow.id,
             path: workflow.path.clone(),
-            title: title
-                .filter(|t| !t.is_empty())
-                .unwrap_or_else(|| name.clone()),
+            title: title.filter(|t| !t.is_empty()).unwrap_or_else(|| name.clone()),
             name,
             event: trigger.event.to_owned(),
             branch: trigger.branch.to_owned(),
@@ -185,10 +143,7 @@ impl World {
             reviews: Vec::new(),
             past: Vec::new(),
             stage: Stage::Queued,
-            concurrency: concurrency.map(|c| Concurrency {
-                group: fill(&c.group, &context),
-                ..c
-            }),
+            concurrency: concurrency.map(|c| Concurrency { group: fill(&c.group, &context), ..c }),
             verdict: None,
             context,
         };
@@ -202,14 +157,7 @@ impl World {
         let typed = |(name, value): (&String, &String)| {
             let kind = declared.and_then(|d| d.get(name)).map(|d| d.kind.as_str());
             let raw = serde_json::from_str(value).unwrap_or(Value::Null);
-            (
-                name.clone(),
-                if matches!(kind, Some("boolean" | "number")) {
-                    raw
-                } else {
-                    json!(value)
-                },
-            )
+            (name.clone(), if matches!(kind, Some("boolean" | "number")) { raw } else { json!(value) })
         };
         let inputs: Map<String, Value> = trigger.inputs.0.iter().map(typed).collect();
         json!({
@@ -234,10 +182,7 @@ impl World {
         };
         let mut jobs = Vec::new();
         for job in top.jobs {
-            let called = job
-                .uses
-                .as_deref()
-                .and_then(|uses| spec(uses.trim_start_matches("./")));
+            let called = job.uses.as_deref().and_then(|uses| spec(uses.trim_start_matches("./")));
             match called {
                 Some(called) => jobs.extend(open_up(&job, called, &run.context)),
                 None => jobs.push(job),
@@ -247,42 +192,22 @@ impl World {
     }
 
     /// Makes a run of a workflow by any event, as somebody's push or click would.
-    pub fn trigger(
-        &mut self,
-        file: &str,
-        event: &str,
-        actor: &str,
-        inputs: &[(&str, &str)],
-    ) -> u64 {
+    pub fn trigger(&mut self, file: &str, event: &str, actor: &str, inputs: &[(&str, &str)]) -> u64 {
         self.advance();
-        let workflow = self
-            .find_workflow(file)
-            .cloned()
-            .expect("a workflow of this repository");
+        let workflow = self.find_workflow(file).cloned().expect("a workflow of this repository");
         let branch = self.repository.default_branch.clone();
         let head = self.branches[&branch].clone();
         let spec = Spec::parse(&head.files[&workflow.path]).expect("a valid workflow");
-        let inputs = inputs
-            .iter()
-            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
-            .collect();
+        let inputs = inputs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         let actor = self.user(actor);
-        let trigger = Trigger {
-            event,
-            branch: &branch,
-            sha: head.sha,
-            actor,
-            inputs: Inputs(inputs),
-        };
+        let trigger = Trigger { event, branch: &branch, sha: head.sha, actor, inputs: Inputs(inputs) };
         self.create_run(&workflow, &spec, trigger)
     }
 
     /// By id, file name or path.
     pub fn find_workflow(&self, name: &str) -> Option<&Workflow> {
         let is_it = |w: &&Workflow| {
-            w.id.to_string() == name
-                || w.path == name
-                || w.path.strip_prefix(".github/workflows/") == Some(name)
+            w.id.to_string() == name || w.path == name || w.path.strip_prefix(".github/workflows/") == Some(name)
         };
         self.workflows.iter().find(is_it)
     }
@@ -296,29 +221,17 @@ impl World {
 /// The jobs of a called workflow, each named after the job that calls it.
 fn open_up(caller: &JobSpec, called: Spec, context: &Value) -> Vec<JobSpec> {
     let mut inner = context.clone();
-    let with = caller
-        .with
-        .iter()
-        .map(|(k, v)| (k.clone(), json!(fill(v, context))));
+    let with = caller.with.iter().map(|(k, v)| (k.clone(), json!(fill(v, context))));
     inner["inputs"] = with.collect::<Map<_, _>>().into();
     let outer_name = caller.name.as_ref().unwrap_or(&caller.key);
     let jobs = called.jobs.into_iter().map(|job| JobSpec {
-        name: Some(format!(
-            "{outer_name} / {}",
-            job.name.as_ref().unwrap_or(&job.key)
-        )),
+        name: Some(format!("{outer_name} / {}", job.name.as_ref().unwrap_or(&job.key))),
         environment: job.environment.map(|e| fill(&e, &inner)),
-        concurrency: job.concurrency.map(|c| Concurrency {
-            group: fill(&c.group, &inner),
-            ..c
-        }),
+        concurrency: job.concurrency.map(|c| Concurrency { group: fill(&c.group, &inner), ..c }),
         condition: job.condition.or_else(|| caller.condition.clone()),
         needs: match job.needs.as_slice() {
             [] => caller.needs.clone(),
-            inner => inner
-                .iter()
-                .map(|need| format!("{}/{need}", caller.key))
-                .collect(),
+            inner => inner.iter().map(|need| format!("{}/{need}", caller.key)).collect(),
         },
         key: format!("{}/{}", caller.key, job.key),
         ..job
@@ -328,9 +241,7 @@ fn open_up(caller: &JobSpec, called: Spec, context: &Value) -> Vec<JobSpec> {
 
 fn given(body: &Value) -> BTreeMap<String, String> {
     let inputs = body["inputs"].as_object().into_iter().flatten();
-    inputs
-        .map(|(name, value)| (name.clone(), show(value)))
-        .collect()
+    inputs.map(|(name, value)| (name.clone(), show(value))).collect()
 }
 
 /// The inputs a run gets, or what GitHub says is wrong with those it was given.
@@ -338,10 +249,7 @@ fn check_inputs(
     declared: &BTreeMap<String, Input>,
     given: &BTreeMap<String, String>,
 ) -> Result<BTreeMap<String, String>, String> {
-    let unexpected: Vec<&String> = given
-        .keys()
-        .filter(|name| !declared.contains_key(*name))
-        .collect();
+    let unexpected: Vec<&String> = given.keys().filter(|name| !declared.contains_key(*name)).collect();
     if !unexpected.is_empty() {
         return Err(format!("Unexpected inputs provided: {}", json!(unexpected)));
     }
@@ -354,9 +262,7 @@ fn check_inputs(
         if input.required && value.is_none_or(String::is_empty) {
             return Err(format!("Required input '{name}' not provided"));
         }
-        let value = value
-            .cloned()
-            .unwrap_or_else(|| if input.kind == "boolean" { "false" } else { "" }.to_owned());
+        let value = value.cloned().unwrap_or_else(|| if input.kind == "boolean" { "false" } else { "" }.to_owned());
         let allowed = match input.kind.as_str() {
             "choice" if given.contains_key(name) => input.options.contains(&value),
             "boolean" => value == "true" || value == "false",
@@ -364,9 +270,7 @@ fn check_inputs(
             _ => true,
         };
         if !allowed {
-            return Err(format!(
-                "Provided value '{value}' for input '{name}' not in the list of allowed values"
-            ));
+            return Err(format!("Provided value '{value}' for input '{name}' not in the list of allowed values"));
         }
         inputs.insert(name.clone(), value);
     }

@@ -28,10 +28,7 @@ impl World {
     pub fn ask(&mut self, request: Request) -> Option<Answer> {
         let arrival = self.arrive(request);
         let answer = self.answer(&arrival);
-        let spoilt = matches!(
-            arrival.fault,
-            Some(Fault::ResetBefore | Fault::ResetAfter | Fault::Truncated)
-        );
+        let spoilt = matches!(arrival.fault, Some(Fault::ResetBefore | Fault::ResetAfter | Fault::Truncated));
         (!spoilt).then_some(answer)
     }
 
@@ -42,11 +39,7 @@ impl World {
         request.path = self.canonical_path(&request.path);
         let (route, values) = route(&request.method, &request.path).unzip();
         let template = route.map(|r| r.template);
-        let info = RequestInfo {
-            number: self.requests,
-            route: template,
-            request,
-        };
+        let info = RequestInfo { number: self.requests, route: template, request };
         let mut watchers = std::mem::take(&mut self.watchers);
         for watcher in &mut watchers {
             watcher(self, &info);
@@ -54,12 +47,7 @@ impl World {
         watchers.append(&mut self.watchers);
         self.watchers = watchers;
         let fault = self.faults.strike(&info);
-        Arrival {
-            info,
-            fault,
-            route,
-            values: values.unwrap_or_default(),
-        }
+        Arrival { info, fault, route, values: values.unwrap_or_default() }
     }
 
     /// Does what was asked, unless a fault prevents it, and says what GitHub says.
@@ -77,17 +65,10 @@ impl World {
             Some(Fault::Reordered) => reversed(answer),
             _ => answer,
         };
-        let answer = if prevented.is_some() {
-            answer
-        } else {
-            conditional(request, answer)
-        };
-        let free = answer.status == 304
-            || arrival.info.route == Some("/rate_limit")
-            || answer.status >= 500;
+        let answer = if prevented.is_some() { answer } else { conditional(request, answer) };
+        let free = answer.status == 304 || arrival.info.route == Some("/rate_limit") || answer.status >= 500;
         let template = arrival.info.route.unwrap_or("unknown");
-        self.limits
-            .note(&request.method, template, !free && prevented.is_none());
+        self.limits.note(&request.method, template, !free && prevented.is_none());
         let answer = self.finish(arrival, answer);
         self.note_exchange(arrival, &answer);
         answer
@@ -110,17 +91,12 @@ impl World {
             Fault::Html502 | Fault::ResetBefore => Some(bad_gateway()),
             Fault::NotFound => Some(Answer::not_found()),
             Fault::NotModified => Some(Answer::empty(304)),
-            Fault::SecondaryLimit {
-                retry_after,
-                status,
-            } => {
-                let message = "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.";
-                let answer =
-                    Answer::error(*status, message, "/overview/rate-limits-for-the-rest-api");
+            Fault::SecondaryLimit { retry_after, status } => {
+                let message =
+                    "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.";
+                let answer = Answer::error(*status, message, "/overview/rate-limits-for-the-rest-api");
                 let wait = retry_after.map(|seconds| seconds.to_string());
-                Some(wait.map_or(answer.clone(), |seconds| {
-                    answer.with("retry-after", seconds)
-                }))
+                Some(wait.map_or(answer.clone(), |seconds| answer.with("retry-after", seconds)))
             }
             _ => None,
         }
@@ -129,10 +105,7 @@ impl World {
     /// Token, limit, permission, repository; then the endpoint.
     fn guarded(&mut self, arrival: &Arrival) -> Answer {
         let request = &arrival.info.request;
-        let token = request
-            .header("authorization")
-            .and_then(|a| a.split_once(' '))
-            .map(|(_, token)| token);
+        let token = request.header("authorization").and_then(|a| a.split_once(' ')).map(|(_, token)| token);
         if !token.is_some_and(|token| self.tokens.contains(token)) {
             return Answer::error(401, "Bad credentials", "");
         }
@@ -142,46 +115,27 @@ impl World {
             return Limits::exceeded();
         }
         let Some(route) = arrival.route else {
-            self.violations
-                .push(format!("not served: {} {}", request.method, request.path));
+            self.violations.push(format!("not served: {} {}", request.method, request.path));
             return Answer::not_found();
         };
         let values = arrival.values.as_slice();
         if let [owner, repo, ..] = values {
             let named = format!("{owner}/{repo}");
-            if route.template.starts_with("/repos/")
-                && !named.eq_ignore_ascii_case(&self.full_name())
-            {
+            if route.template.starts_with("/repos/") && !named.eq_ignore_ascii_case(&self.full_name()) {
                 return Answer::not_found();
             }
         }
         if !self.permits(route.needs) {
-            return Answer::error(
-                403,
-                "Resource not accessible by integration",
-                route.documentation,
-            )
-            .with("x-accepted-github-permissions", route.needs);
+            return Answer::error(403, "Resource not accessible by integration", route.documentation)
+                .with("x-accepted-github-permissions", route.needs);
         }
-        let values = if route.template.starts_with("/repos/") {
-            &values[2..]
-        } else {
-            values
-        };
+        let values = if route.template.starts_with("/repos/") { &values[2..] } else { values };
         let hidden = match arrival.fault {
             Some(Fault::HideRun(time)) => millis(time),
             _ => 0,
         };
         let repeats = matches!(arrival.fault, Some(Fault::RepeatedPage));
-        let answer = (route.serve)(
-            self,
-            &Call {
-                request,
-                values,
-                hidden,
-                repeats,
-            },
-        );
+        let answer = (route.serve)(self, &Call { request, values, hidden, repeats });
         answer.with("x-accepted-github-permissions", route.needs)
     }
 
@@ -189,11 +143,7 @@ impl World {
     fn permits(&self, needs: &str) -> bool {
         let has = |need: &str| {
             let (scope, level) = need.trim().split_once('=').unwrap_or((need, "read"));
-            let own = self
-                .permissions
-                .iter()
-                .find(|(k, _)| k.replace('-', "_") == scope)
-                .map(|(_, v)| v.as_str());
+            let own = self.permissions.iter().find(|(k, _)| k.replace('-', "_") == scope).map(|(_, v)| v.as_str());
             scope == "metadata" || own == Some("write") || (own == Some("read") && level == "read")
         };
         needs.is_empty() || needs.split(';').any(|all| all.split(',').all(has))
@@ -203,18 +153,12 @@ impl World {
     fn earlier(&self, request: &Request, age: i64) -> Option<Answer> {
         let latest = self.now() - age;
         let same = |e: &&Exchange| {
-            e.method == request.method
-                && e.path == request.path
-                && e.query == request.query
-                && e.status == 200
+            e.method == request.method && e.path == request.path && e.query == request.query && e.status == 200
         };
         let mut known = self.exchanges.iter().filter(same);
         let oldest = known.clone().next()?;
         let old = known.rfind(|e| e.at <= latest).unwrap_or(oldest);
-        let kind = old
-            .response_headers
-            .get("content-type")
-            .map_or("", String::as_str);
+        let kind = old.response_headers.get("content-type").map_or("", String::as_str);
         let mut answer = Answer::text(200, kind, old.response_body.clone());
         if let Some(link) = old.response_headers.get("link") {
             answer = answer.with("link", link.clone());
@@ -234,14 +178,8 @@ impl World {
     /// The headers that are on every answer of the API; the load balancer's page has none of them.
     fn finish(&mut self, arrival: &Arrival, answer: Answer) -> Answer {
         let id = digest(&arrival.info.number.to_string());
-        let answer = answer
-            .with("date", http_date(self.now()))
-            .with("server", "github.com");
-        if answer
-            .headers
-            .get("content-type")
-            .is_some_and(|kind| kind.starts_with("text/html"))
-        {
+        let answer = answer.with("date", http_date(self.now())).with("server", "github.com");
+        if answer.headers.get("content-type").is_some_and(|kind| kind.starts_with("text/html")) {
             return answer;
         }
         let answer = match self.enterprise_version() {
@@ -252,19 +190,12 @@ impl World {
             .with("x-github-request-id", &id[..16])
             .with("x-github-media-type", "github.v3; format=json")
             .with("x-github-api-version-selected", "2022-11-28")
-            .with(
-                "vary",
-                "Accept, Authorization, Cookie, Accept-Encoding, X-Requested-With",
-            );
+            .with("vary", "Accept, Authorization, Cookie, Accept-Encoding, X-Requested-With");
         self.limits.stamp(answer)
     }
 
     fn note_exchange(&mut self, arrival: &Arrival, answer: &Answer) {
-        let RequestInfo {
-            number,
-            route,
-            request,
-        } = arrival.info.clone();
+        let RequestInfo { number, route, request } = arrival.info.clone();
         let mut request_headers = request.headers.clone();
         request_headers.remove("authorization");
         let exchange = Exchange {
@@ -297,10 +228,7 @@ impl World {
 
     /// The path templates this GitHub serves, with their methods.
     pub fn served() -> Vec<(&'static str, &'static str)> {
-        ROUTES
-            .iter()
-            .map(|route| (route.method, route.template))
-            .collect()
+        ROUTES.iter().map(|route| (route.method, route.template)).collect()
     }
 }
 
@@ -314,19 +242,13 @@ fn conditional(request: &Request, answer: Answer) -> Answer {
         return answer;
     }
     let etag = answer.etag();
-    let answer = answer
-        .with("etag", &etag)
-        .with("cache-control", "private, max-age=60, s-maxage=60");
+    let answer = answer.with("etag", &etag).with("cache-control", "private, max-age=60, s-maxage=60");
     let weak = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
     let known = request.header("if-none-match").unwrap_or_default();
     if known.split(',').any(|tag| weak(tag) == weak(&etag)) {
         let Answer { mut headers, .. } = answer;
         headers.remove("content-type");
-        return Answer {
-            status: 304,
-            headers,
-            body: String::new(),
-        };
+        return Answer { status: 304, headers, body: String::new() };
     }
     answer
 }
@@ -340,8 +262,5 @@ fn reversed(answer: Answer) -> Answer {
     if let Some(list) = list {
         list.reverse();
     }
-    Answer {
-        body: body.to_string(),
-        ..answer
-    }
+    Answer { body: body.to_string(), ..answer }
 }

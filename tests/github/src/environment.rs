@@ -35,18 +35,12 @@ pub enum BranchPolicy {
 impl Environment {
     /// An unprotected environment.
     pub fn named(name: &str) -> Environment {
-        Environment {
-            name: name.to_owned(),
-            ..Environment::default()
-        }
+        Environment { name: name.to_owned(), ..Environment::default() }
     }
 
     /// Protected by these people. `@org/team` or `team:slug` names a team.
     pub fn reviewed_by(mut self, reviewers: &[&str]) -> Environment {
-        let read = |name: &&str| match name
-            .strip_prefix("team:")
-            .or_else(|| name.split_once('/').map(|t| t.1))
-        {
+        let read = |name: &&str| match name.strip_prefix("team:").or_else(|| name.split_once('/').map(|t| t.1)) {
             Some(slug) => Reviewer::Team(slug.to_owned()),
             None => Reviewer::User(User::named(name)),
         };
@@ -66,8 +60,7 @@ impl Environment {
     }
 
     pub fn only_from(mut self, patterns: &[&str]) -> Environment {
-        self.branch_policy =
-            BranchPolicy::Named(patterns.iter().map(|p| (*p).to_owned()).collect());
+        self.branch_policy = BranchPolicy::Named(patterns.iter().map(|p| (*p).to_owned()).collect());
         self
     }
 
@@ -115,10 +108,7 @@ fn matches(pattern: &str, name: &str) -> bool {
             }),
         }
     }
-    segments(
-        &pattern.split('/').collect::<Vec<_>>(),
-        &name.split('/').collect::<Vec<_>>(),
-    )
+    segments(&pattern.split('/').collect::<Vec<_>>(), &name.split('/').collect::<Vec<_>>())
 }
 
 #[cfg(test)]

@@ -29,12 +29,7 @@ pub fn holds(condition: &str, context: &Value) -> bool {
 /// The value of one expression.
 pub fn evaluate(expression: &str, context: &Value) -> Value {
     let tokens = tokens(expression);
-    Reader {
-        tokens: &tokens,
-        at: 0,
-        context,
-    }
-    .either()
+    Reader { tokens: &tokens, at: 0, context }.either()
 }
 
 fn truthy(value: &Value) -> bool {
@@ -63,9 +58,7 @@ enum Token {
     Text(String),
 }
 
-const MARKS: [&str; 13] = [
-    "||", "&&", "==", "!=", "<=", ">=", "!", "<", ">", "(", ")", ",", "*",
-];
+const MARKS: [&str; 13] = ["||", "&&", "==", "!=", "<=", ">=", "!", "<", ">", "(", ")", ",", "*"];
 
 fn tokens(text: &str) -> Vec<Token> {
     let mut out = Vec::new();
@@ -80,10 +73,7 @@ fn tokens(text: &str) -> Vec<Token> {
             length
         } else {
             let end = rest.find(|c: char| c.is_whitespace() || "|&=!<>(),'".contains(c));
-            let end = end
-                .filter(|e| *e > 0)
-                .unwrap_or(rest.len())
-                .max(first.len_utf8());
+            let end = end.filter(|e| *e > 0).unwrap_or(rest.len()).max(first.len_utf8());
             out.push(Token::Word(rest[..end].to_owned()));
             end
         };
@@ -209,10 +199,7 @@ fn call(function: &str, arguments: &[Value], context: &Value) -> Value {
         "fromjson" => serde_json::from_str(&text(0)).unwrap_or(Value::Null),
         "tojson" => json!(arguments.first().map(Value::to_string)),
         "always" => json!(true),
-        status => context
-            .pointer(&format!("/status/{status}"))
-            .cloned()
-            .unwrap_or(Value::Null),
+        status => context.pointer(&format!("/status/{status}")).cloned().unwrap_or(Value::Null),
     }
 }
 
@@ -222,28 +209,17 @@ mod tests {
 
     #[test]
     fn a_title_is_filled_from_inputs_and_context() {
-        let context =
-            json!({"inputs": {"component": "vpc", "go": true}, "github": {"actor": "octocat"}});
+        let context = json!({"inputs": {"component": "vpc", "go": true}, "github": {"actor": "octocat"}});
         let said = |text| fill(text, &context);
-        assert_eq!(
-            said("Apply ${{ inputs.component }} by @${{github.actor}}"),
-            "Apply vpc by @octocat"
-        );
+        assert_eq!(said("Apply ${{ inputs.component }} by @${{github.actor}}"), "Apply vpc by @octocat");
         assert_eq!(said("${{ inputs.nothing || 'it''s new' }}"), "it's new");
-        assert_eq!(
-            said("${{ format('{0}/{1}', inputs.component, 'x') }}"),
-            "vpc/x"
-        );
-        assert_eq!(
-            said("${{ inputs.go && 'yes' || 'no' }} ${{ unclosed"),
-            "yes ${{ unclosed"
-        );
+        assert_eq!(said("${{ format('{0}/{1}', inputs.component, 'x') }}"), "vpc/x");
+        assert_eq!(said("${{ inputs.go && 'yes' || 'no' }} ${{ unclosed"), "yes ${{ unclosed");
     }
 
     #[test]
     fn conditions_compare_negate_and_ask_for_status() {
-        let context =
-            json!({"inputs": {"env": "prod"}, "status": {"success": true, "failure": false}});
+        let context = json!({"inputs": {"env": "prod"}, "status": {"success": true, "failure": false}});
         assert!(holds("${{ inputs.env == 'PROD' && !failure() }}", &context));
         assert!(holds("contains(inputs.env, 'ro') || false", &context));
         assert!(!holds("(inputs.env != 'prod') || failure()", &context));

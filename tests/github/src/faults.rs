@@ -38,19 +38,12 @@ impl When {
 
     /// The n-th request of all, counted from 1.
     pub fn request(number: u64) -> When {
-        When {
-            number: Some(number),
-            ..When::default()
-        }
+        When { number: Some(number), ..When::default() }
     }
 
     /// By method and path template, such as `/repos/{owner}/{repo}/actions/runs`; its end is enough: `/dispatches`.
     pub fn route(method: &'static str, route: &str) -> When {
-        When {
-            method: Some(method),
-            route: Some(route.to_owned()),
-            ..When::default()
-        }
+        When { method: Some(method), route: Some(route.to_owned()), ..When::default() }
     }
 
     pub fn get(route: &str) -> When {
@@ -80,10 +73,7 @@ impl When {
     fn means(&self, info: &RequestInfo) -> bool {
         let route = info.route.unwrap_or(&info.request.path);
         self.method.is_none_or(|m| m == info.request.method)
-            && self
-                .route
-                .as_ref()
-                .is_none_or(|r| route.ends_with(r.as_str()))
+            && self.route.as_ref().is_none_or(|r| route.ends_with(r.as_str()))
             && self.number.is_none_or(|n| n == info.number)
             && self.test.as_ref().is_none_or(|test| test(info))
     }
@@ -105,10 +95,7 @@ impl From<u64> for When {
 
 impl fmt::Debug for When {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("When")
-            .field("route", &self.route)
-            .field("number", &self.number)
-            .finish_non_exhaustive()
+        f.debug_struct("When").field("route", &self.route).field("number", &self.number).finish_non_exhaustive()
     }
 }
 
@@ -188,11 +175,7 @@ impl Faults {
 
     /// So many times in a row.
     pub fn times(&mut self, times: u64, when: impl Into<When>, fault: Fault) {
-        self.0.push(Rule {
-            when: when.into(),
-            fault,
-            left: times,
-        });
+        self.0.push(Rule { when: when.into(), fault, left: times });
     }
 
     /// Whenever it is meant.

@@ -34,13 +34,7 @@ impl World {
         self.open_gate(id, index, &environment, at);
     }
 
-    pub(crate) fn open_gate(
-        &mut self,
-        id: u64,
-        index: usize,
-        environment: &Environment,
-        at: Millis,
-    ) {
+    pub(crate) fn open_gate(&mut self, id: u64, index: usize, environment: &Environment, at: Millis) {
         let minutes = self.pace.minute * environment.wait_timer;
         let timer = (environment.wait_timer > 0).then(|| at + millis(minutes));
         let gate = Gate {
@@ -56,11 +50,7 @@ impl World {
         run.jobs[index].gate = Some(gate);
         let reviews = script::plan(&self.script, &self.runs[&id]).reviews;
         for review in reviews {
-            if review
-                .environment
-                .as_ref()
-                .is_none_or(|e| *e == environment.name)
-            {
+            if review.environment.as_ref().is_none_or(|e| *e == environment.name) {
                 self.schedule(id, at + millis(review.after), What::Review(review));
             }
         }
@@ -86,8 +76,7 @@ impl World {
 
     /// Every waiting job whose rules are all satisfied goes on.
     pub(crate) fn pass_gates(&mut self, id: u64, at: Millis) {
-        let open =
-            |job: &Job| job.phase == Phase::Waiting && job.gate.as_ref().is_some_and(Gate::is_open);
+        let open = |job: &Job| job.phase == Phase::Waiting && job.gate.as_ref().is_some_and(Gate::is_open);
         while let Some(index) = self.runs[&id].jobs.iter().position(open) {
             self.queue_job(id, index, at);
         }
@@ -96,27 +85,14 @@ impl World {
     pub(crate) fn scripted_review(&mut self, id: u64, said: &ScriptedReview, at: Millis) {
         let waiting = self.runs[&id].waiting_for();
         let environments: Vec<String> = match &said.environment {
-            Some(name) => waiting
-                .iter()
-                .filter(|w| *w == name)
-                .map(ToString::to_string)
-                .collect(),
+            Some(name) => waiting.iter().filter(|w| *w == name).map(ToString::to_string).collect(),
             None => waiting.iter().map(ToString::to_string).collect(),
         };
         if environments.is_empty() {
             return;
         }
         let (user, comment) = (self.user(&said.user), said.comment.clone());
-        self.take_review(
-            id,
-            Review {
-                environments,
-                state: said.state,
-                user,
-                comment,
-            },
-            at,
-        );
+        self.take_review(id, Review { environments, state: said.state, user, comment }, at);
     }
 
     /// A decision about all jobs of a run that wait for these environments.
@@ -124,15 +100,10 @@ impl World {
         let run = self.run_mut(id);
         run.updated = at;
         let concerned = |job: &Job| {
-            let gate = job
-                .gate
-                .as_ref()
-                .filter(|g| g.needs_review && job.phase == Phase::Waiting);
+            let gate = job.gate.as_ref().filter(|g| g.needs_review && job.phase == Phase::Waiting);
             gate.is_some_and(|gate| review.environments.contains(&gate.environment))
         };
-        let jobs: Vec<usize> = (0..run.jobs.len())
-            .filter(|i| concerned(&run.jobs[*i]))
-            .collect();
+        let jobs: Vec<usize> = (0..run.jobs.len()).filter(|i| concerned(&run.jobs[*i])).collect();
         let rejected = review.state == ReviewState::Rejected;
         run.reviews.push(review);
         for index in jobs {

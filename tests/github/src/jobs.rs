@@ -11,24 +11,12 @@ use crate::workflow::{Concurrency, JobSpec};
 use crate::world::World;
 
 /// A run can end in more ways than a job can.
-const JOB_CONCLUSIONS: [&str; 7] = [
-    "success",
-    "failure",
-    "neutral",
-    "cancelled",
-    "skipped",
-    "timed_out",
-    "action_required",
-];
+const JOB_CONCLUSIONS: [&str; 7] =
+    ["success", "failure", "neutral", "cancelled", "skipped", "timed_out", "action_required"];
 
 impl World {
     pub(crate) fn is_ready(&self, run: &Run, job: &Job) -> bool {
-        let done = |key: &String| {
-            run.jobs
-                .iter()
-                .filter(|j| j.spec.answers(key))
-                .all(|j| j.phase == Phase::Done)
-        };
+        let done = |key: &String| run.jobs.iter().filter(|j| j.spec.answers(key)).all(|j| j.phase == Phase::Done);
         job.phase == Phase::Blocked && job.spec.needs.iter().all(done)
     }
 
@@ -39,18 +27,14 @@ impl World {
         let context = run.job_context(job);
         let condition = job.spec.condition.as_deref().unwrap_or("success()");
         let mut wanted = expression::holds(condition, &context);
-        let asks_status = ["success(", "failure(", "always(", "cancelled("]
-            .iter()
-            .any(|f| condition.contains(f));
+        let asks_status = ["success(", "failure(", "always(", "cancelled("].iter().any(|f| condition.contains(f));
         wanted &= asks_status || context["status"]["success"] == true;
         if !wanted {
             return self.end_job_quietly(id, index, "skipped", at);
         }
         let claim = self.claim_of(id, Some(index));
-        let concurrency = job.spec.concurrency.clone().map(|c| Concurrency {
-            group: expression::fill(&c.group, &context),
-            ..c
-        });
+        let concurrency =
+            job.spec.concurrency.clone().map(|c| Concurrency { group: expression::fill(&c.group, &context), ..c });
         self.run_mut(id).jobs[index].phase = Phase::Pending;
         if concurrency.is_none_or(|wanted| self.claim(&wanted, claim, at)) {
             self.approach(id, index, at);
@@ -87,10 +71,7 @@ impl World {
         let has = |job: &Job, step: &String| job.spec.steps.contains(step);
         let here = |step: &String| match run.jobs.iter().position(|job| has(job, step)) {
             Some(job) => job == index,
-            None => run
-                .jobs
-                .iter()
-                .all(|job| job.id == run.jobs[index].id || job.phase == Phase::Done),
+            None => run.jobs.iter().all(|job| job.id == run.jobs[index].id || job.phase == Phase::Done),
         };
         if let Some(step) = plan.fails.filter(here) {
             return self.break_job(id, index, &step, at);
@@ -99,10 +80,7 @@ impl World {
         if conclusion != "success" {
             self.run_mut(id).verdict = Some(conclusion.clone());
         }
-        let word = JOB_CONCLUSIONS
-            .iter()
-            .find(|word| **word == conclusion)
-            .unwrap_or(&"failure");
+        let word = JOB_CONCLUSIONS.iter().find(|word| **word == conclusion).unwrap_or(&"failure");
         self.end_job(id, index, word, at);
     }
 
@@ -132,20 +110,14 @@ impl World {
 
     pub(crate) fn create_jobs(&mut self, id: u64, at: Millis) {
         let specs = self.job_specs(&self.runs[&id]);
-        let jobs = specs
-            .into_iter()
-            .map(|spec| Job::created(self.next_id(), spec, at))
-            .collect();
+        let jobs = specs.into_iter().map(|spec| Job::created(self.next_id(), spec, at)).collect();
         let run = self.run_mut(id);
         let kept = std::mem::take(&mut run.jobs);
         run.jobs = jobs;
         for job in &mut run.jobs {
             job.name = expression::fill(&job.name, &run.context);
             if let Some(old) = kept.iter().find(|old| old.spec.key == job.spec.key) {
-                *job = Job {
-                    id: job.id,
-                    ..old.clone()
-                };
+                *job = Job { id: job.id, ..old.clone() };
             }
         }
     }
@@ -175,13 +147,9 @@ impl Run {
         let needed = |j: &&Job| job.spec.needs.iter().any(|need| j.spec.answers(need));
         let needs: Vec<&Job> = self.jobs.iter().filter(needed).collect();
         let ended = |word: &str| needs.iter().any(|j| j.conclusion.as_deref() == Some(word));
-        let results = needs
-            .iter()
-            .map(|j| (j.spec.key.clone(), json!({"result": j.conclusion})));
+        let results = needs.iter().map(|j| (j.spec.key.clone(), json!({"result": j.conclusion})));
         context["needs"] = results.collect::<serde_json::Map<_, _>>().into();
-        let success = needs
-            .iter()
-            .all(|j| j.conclusion.as_deref() == Some("success"));
+        let success = needs.iter().all(|j| j.conclusion.as_deref() == Some("success"));
         context["status"] = json!({
             "success": success, "failure": ended("failure"), "cancelled": self.verdict.as_deref() == Some("cancelled"),
         });

@@ -32,10 +32,8 @@ impl World {
         let now = self.now();
         while let Some(entry) = self.agenda.first_entry().filter(|e| e.key().0 <= now) {
             let ((at, _), event) = entry.remove_entry();
-            let alive = self
-                .runs
-                .get(&event.run)
-                .is_some_and(|run| run.attempt == event.attempt && run.conclusion().is_none());
+            let alive =
+                self.runs.get(&event.run).is_some_and(|run| run.attempt == event.attempt && run.conclusion().is_none());
             if alive {
                 self.happen(event, at);
             }
@@ -57,14 +55,11 @@ impl World {
     pub(crate) fn schedule(&mut self, run: u64, at: Millis, what: What) {
         let attempt = self.runs[&run].attempt;
         self.events += 1;
-        self.agenda
-            .insert((at, self.events), Event { run, attempt, what });
+        self.agenda.insert((at, self.events), Event { run, attempt, what });
     }
 
     pub(crate) fn run_mut(&mut self, run: u64) -> &mut Run {
-        self.runs
-            .get_mut(&run)
-            .expect("a run that was just looked at")
+        self.runs.get_mut(&run).expect("a run that was just looked at")
     }
 
     pub(crate) fn queued_for(&self, run: u64) -> Millis {
@@ -130,11 +125,7 @@ impl World {
 
     /// Looks which jobs may go on, again and again until none does, and whether the run has ended.
     pub(crate) fn settle(&mut self, id: u64, at: Millis) {
-        while let Some(job) = self.runs[&id]
-            .jobs
-            .iter()
-            .position(|job| self.is_ready(&self.runs[&id], job))
-        {
+        while let Some(job) = self.runs[&id].jobs.iter().position(|job| self.is_ready(&self.runs[&id], job)) {
             self.admit(id, job, at);
         }
         let run = &self.runs[&id];
@@ -146,11 +137,7 @@ impl World {
 
     /// Ends a whole run at once, whatever its jobs were doing.
     pub(crate) fn end_run(&mut self, id: u64, conclusion: &str, at: Millis) {
-        let job_end = if conclusion == "cancelled" {
-            "cancelled"
-        } else {
-            "failure"
-        };
+        let job_end = if conclusion == "cancelled" { "cancelled" } else { "failure" };
         self.run_mut(id).verdict = Some(conclusion.to_owned());
         self.run_mut(id).updated = at;
         for index in 0..self.runs[&id].jobs.len() {

@@ -30,13 +30,7 @@ pub struct Count {
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits {
-            limit: 1_000,
-            used: 0,
-            window: Duration::from_secs(3_600),
-            reset: None,
-            counts: BTreeMap::new(),
-        }
+        Limits { limit: 1_000, used: 0, window: Duration::from_secs(3_600), reset: None, counts: BTreeMap::new() }
     }
 }
 
@@ -61,10 +55,7 @@ impl Limits {
 
     pub(crate) fn note(&mut self, method: &str, route: &str, counted: bool) {
         self.used += u64::from(counted);
-        let count = self
-            .counts
-            .entry((method.to_owned(), route.to_owned()))
-            .or_default();
+        let count = self.counts.entry((method.to_owned(), route.to_owned())).or_default();
         count.counted += u64::from(counted);
         count.free += u64::from(!counted);
     }

@@ -18,25 +18,13 @@ impl User {
     pub fn named(login: &str) -> User {
         let hex = digest(login);
         let id = u64::from_str_radix(&hex[..6], 16).unwrap_or(1);
-        let kind = if login.ends_with("[bot]") {
-            "Bot"
-        } else {
-            "User"
-        };
-        User {
-            login: login.to_owned(),
-            id,
-            kind: kind.to_owned(),
-        }
+        let kind = if login.ends_with("[bot]") { "Bot" } else { "User" };
+        User { login: login.to_owned(), id, kind: kind.to_owned() }
     }
 
     /// The identity of GITHUB_TOKEN on github.com.
     pub fn github_actions() -> User {
-        User {
-            login: "github-actions[bot]".to_owned(),
-            id: 41_898_282,
-            kind: "Bot".to_owned(),
-        }
+        User { login: "github-actions[bot]".to_owned(), id: 41_898_282, kind: "Bot".to_owned() }
     }
 
     /// As an identifier in GraphQL and in `node_id`.

@@ -45,26 +45,14 @@ pub struct ChangedFile {
 
 impl ChangedFile {
     pub fn modified(path: &str) -> ChangedFile {
-        ChangedFile {
-            path: path.to_owned(),
-            status: "modified".to_owned(),
-            previous: None,
-        }
+        ChangedFile { path: path.to_owned(), status: "modified".to_owned(), previous: None }
     }
 
     pub fn removed(path: &str) -> ChangedFile {
-        ChangedFile {
-            path: path.to_owned(),
-            status: "removed".to_owned(),
-            previous: None,
-        }
+        ChangedFile { path: path.to_owned(), status: "removed".to_owned(), previous: None }
     }
 
     pub fn renamed(from: &str, to: &str) -> ChangedFile {
-        ChangedFile {
-            path: to.to_owned(),
-            status: "renamed".to_owned(),
-            previous: Some(from.to_owned()),
-        }
+        ChangedFile { path: to.to_owned(), status: "renamed".to_owned(), previous: Some(from.to_owned()) }
     }
 }

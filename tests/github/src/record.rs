@@ -79,21 +79,14 @@ impl Record {
         };
         let number = WORLDS.fetch_add(1, Ordering::Relaxed);
         let name = format!("{}-{number}.jsonl", std::process::id());
-        let opened = fs::create_dir_all(&directory).and_then(|()| {
-            OpenOptions::new()
-                .create(true)
-                .append(true)
-                .open(Path::new(&directory).join(name))
-        });
-        Record(Some(opened.expect(
-            "a directory that can be written, named by RECORD_EXCHANGES",
-        )))
+        let opened = fs::create_dir_all(&directory)
+            .and_then(|()| OpenOptions::new().create(true).append(true).open(Path::new(&directory).join(name)));
+        Record(Some(opened.expect("a directory that can be written, named by RECORD_EXCHANGES")))
     }
 
     pub fn write(&mut self, exchange: &Exchange) {
         if let Some(file) = &mut self.0 {
-            file.write_all(exchange.line().as_bytes())
-                .expect("room to record exchanges");
+            file.write_all(exchange.line().as_bytes()).expect("room to record exchanges");
         }
     }
 }

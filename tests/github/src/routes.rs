@@ -80,8 +80,7 @@ routes! {
 /// The endpoint for a path, with the values in it (owner and repository first).
 pub(crate) fn route(method: &str, path: &str) -> Option<(&'static Route, Vec<String>)> {
     let here = ROUTES.iter().filter(|route| route.method == method);
-    here.filter_map(|route| Some((route, values(route.template, path)?)))
-        .next()
+    here.filter_map(|route| Some((route, values(route.template, path)?))).next()
 }
 
 fn values(template: &str, path: &str) -> Option<Vec<String>> {
@@ -113,19 +112,10 @@ impl Call<'_> {
     }
 
     /// One page of a list, as `{total_count, <key>: […]}`.
-    pub fn counted<T>(
-        &self,
-        world: &World,
-        key: &str,
-        items: Vec<T>,
-        show: impl Fn(T) -> Value,
-    ) -> Answer {
+    pub fn counted<T>(&self, world: &World, key: &str, items: Vec<T>, show: impl Fn(T) -> Value) -> Answer {
         let total = items.len();
         let (page, link) = self.page(world, items, show);
-        linked(
-            Answer::json(200, &json!({"total_count": total, key: page})),
-            link,
-        )
+        linked(Answer::json(200, &json!({"total_count": total, key: page})), link)
     }
 
     /// One page of a plain list.
@@ -135,68 +125,29 @@ impl Call<'_> {
     }
 
     /// Only what is on the page is put into words.
-    fn page<T>(
-        &self,
-        world: &World,
-        items: Vec<T>,
-        show: impl Fn(T) -> Value,
-    ) -> (Vec<Value>, Option<String>) {
-        let asked = |name, default| {
-            self.request
-                .param(name)
-                .and_then(|v| v.parse().ok())
-                .unwrap_or(default)
-        };
+    fn page<T>(&self, world: &World, items: Vec<T>, show: impl Fn(T) -> Value) -> (Vec<Value>, Option<String>) {
+        let asked = |name, default| self.request.param(name).and_then(|v| v.parse().ok()).unwrap_or(default);
         let size: usize = asked("per_page", 30).clamp(1, 100);
         let page: usize = asked("page", 1).max(1);
         let last = items.len().div_ceil(size).max(1);
-        let shown = if self.repeats && page > 1 {
-            page - 1
-        } else {
-            page
-        };
-        let items = items
-            .into_iter()
-            .skip((shown - 1) * size)
-            .take(size)
-            .map(show)
-            .collect();
+        let shown = if self.repeats && page > 1 { page - 1 } else { page };
+        let items = items.into_iter().skip((shown - 1) * size).take(size).map(show).collect();
         (items, self.links(world, page, last))
     }
 
     /// GitHub's links name the repository by its id.
     /// <https://docs.github.com/en/rest/using-the-rest-api/using-pagination-in-the-rest-api>
     fn links(&self, world: &World, page: usize, last: usize) -> Option<String> {
-        let path = self
-            .request
-            .path
-            .split('/')
-            .skip(4)
-            .collect::<Vec<_>>()
-            .join("/");
-        let base = format!(
-            "{}/repositories/{}/{path}",
-            world.api_url, world.repository.id
-        );
+        let path = self.request.path.split('/').skip(4).collect::<Vec<_>>().join("/");
+        let base = format!("{}/repositories/{}/{path}", world.api_url, world.repository.id);
         let link = |page: usize, name: &str| {
             let mut query = self.request.query.clone();
             query.insert("page".to_owned(), page.to_string());
-            let pairs = query
-                .iter()
-                .map(|(k, v)| format!("{k}={}", percent_encode(v)));
-            format!(
-                "<{base}?{}>; rel=\"{name}\"",
-                pairs.collect::<Vec<_>>().join("&")
-            )
+            let pairs = query.iter().map(|(k, v)| format!("{k}={}", percent_encode(v)));
+            format!("<{base}?{}>; rel=\"{name}\"", pairs.collect::<Vec<_>>().join("&"))
         };
-        let before = [
-            (page > 1).then(|| link(page - 1, "prev")),
-            (page < last).then(|| link(page + 1, "next")),
-        ];
-        let after = [
-            (page < last).then(|| link(last, "last")),
-            (page > 1).then(|| link(1, "first")),
-        ];
+        let before = [(page > 1).then(|| link(page - 1, "prev")), (page < last).then(|| link(page + 1, "next"))];
+        let after = [(page < last).then(|| link(last, "last")), (page > 1).then(|| link(1, "first"))];
         let links: Vec<String> = before.into_iter().chain(after).flatten().collect();
         (!links.is_empty()).then(|| links.join(", "))
     }
@@ -216,8 +167,6 @@ fn rate_limit(world: &mut World, _: &Call<'_>) -> Answer {
 /// The action has no business to approve anything: nothing is done, and it is held against it.
 fn violation(world: &mut World, call: &Call<'_>) -> Answer {
     let Request { method, path, .. } = call.request;
-    world
-        .violations
-        .push(format!("a review by the action itself: {method} {path}"));
+    world.violations.push(format!("a review by the action itself: {method} {path}"));
     Answer::error(403, "Resource not accessible by integration", "")
 }

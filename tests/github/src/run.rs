@@ -157,23 +157,15 @@ impl Run {
         if self.stage != Stage::Begun || self.verdict.is_some() {
             return self.verdict.as_deref();
         }
-        let any = |word| {
-            self.jobs
-                .iter()
-                .any(|job| job.conclusion.as_deref() == Some(word))
-        };
-        let worst = ["failure", "timed_out", "cancelled", "success"]
-            .into_iter()
-            .find(|word| any(word));
+        let any = |word| self.jobs.iter().any(|job| job.conclusion.as_deref() == Some(word));
+        let worst = ["failure", "timed_out", "cancelled", "success"].into_iter().find(|word| any(word));
         (!self.jobs.is_empty()).then(|| worst.unwrap_or("skipped"))
     }
 
     /// The names of the environments it waits for now.
     pub fn waiting_for(&self) -> Vec<&str> {
         let gates = self.jobs.iter().filter(|job| job.phase == Phase::Waiting);
-        let mut names: Vec<&str> = gates
-            .filter_map(|job| Some(job.gate.as_ref()?.environment.as_str()))
-            .collect();
+        let mut names: Vec<&str> = gates.filter_map(|job| Some(job.gate.as_ref()?.environment.as_str())).collect();
         names.sort_unstable();
         names.dedup();
         names
@@ -181,9 +173,7 @@ impl Run {
 
     /// The job of that key (`apply`) or name.
     pub fn job(&self, key: &str) -> Option<&Job> {
-        self.jobs
-            .iter()
-            .find(|job| job.spec.key == key || job.name == key)
+        self.jobs.iter().find(|job| job.spec.key == key || job.name == key)
     }
 }
 

@@ -35,11 +35,7 @@ pub(crate) struct ScriptedReview {
 
 impl Behaviour {
     pub(crate) fn when(matches: impl Fn(&Run) -> bool + Send + 'static) -> Behaviour {
-        Behaviour {
-            matches: Box::new(matches),
-            attempt: None,
-            plan: Plan::default(),
-        }
+        Behaviour { matches: Box::new(matches), attempt: None, plan: Plan::default() }
     }
 
     /// Only in this attempt (1 is the first).
@@ -49,13 +45,7 @@ impl Behaviour {
     }
 
     /// A person decides, so long after a gate has begun to wait; at every gate of the run.
-    pub fn reviewed(
-        &mut self,
-        after: Duration,
-        state: ReviewState,
-        user: &str,
-        comment: &str,
-    ) -> &mut Behaviour {
+    pub fn reviewed(&mut self, after: Duration, state: ReviewState, user: &str, comment: &str) -> &mut Behaviour {
         self.review(None, after, state, user, comment)
     }
 
@@ -80,13 +70,7 @@ impl Behaviour {
         comment: &str,
     ) -> &mut Behaviour {
         let (user, comment) = (user.to_owned(), comment.to_owned());
-        self.plan.reviews.push(ScriptedReview {
-            environment,
-            after,
-            state,
-            user,
-            comment,
-        });
+        self.plan.reviews.push(ScriptedReview { environment, after, state, user, comment });
         self
     }
 
@@ -119,8 +103,7 @@ impl Behaviour {
 /// What all rules together say about a run's present attempt.
 pub(crate) fn plan(rules: &[Behaviour], run: &Run) -> Plan {
     let mut plan = Plan::default();
-    let apply =
-        |rule: &&Behaviour| rule.attempt.is_none_or(|a| a == run.attempt) && (rule.matches)(run);
+    let apply = |rule: &&Behaviour| rule.attempt.is_none_or(|a| a == run.attempt) && (rule.matches)(run);
     for Behaviour { plan: rule, .. } in rules.iter().filter(apply) {
         if !rule.reviews.is_empty() {
             plan.reviews.clone_from(&rule.reviews);

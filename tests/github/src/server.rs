@@ -60,21 +60,11 @@ impl Github {
     pub fn start(mut world: World) -> Github {
         let listener = StdListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         let address = listener.local_addr().expect("an address");
-        world.api_url = format!(
-            "http://{address}{}",
-            if world.enterprise { "/api/v3" } else { "" }
-        );
+        world.api_url = format!("http://{address}{}", if world.enterprise { "/api/v3" } else { "" });
         let (alive, gone) = oneshot::channel();
-        let state = State {
-            world: Mutex::new(world),
-            turnstile: Arc::new(Turnstile::new(())),
-            hooks: Mutex::new(Vec::new()),
-        };
-        let github = Github {
-            state: Arc::new(state),
-            address,
-            _alive: Arc::new(alive),
-        };
+        let state =
+            State { world: Mutex::new(world), turnstile: Arc::new(Turnstile::new(())), hooks: Mutex::new(Vec::new()) };
+        let github = Github { state: Arc::new(state), address, _alive: Arc::new(alive) };
         let state = Arc::clone(&github.state);
         thread::spawn(move || serve(listener, &state, gone));
         github
@@ -87,11 +77,7 @@ impl Github {
 
     /// For `GITHUB_GRAPHQL_URL`.
     pub fn graphql_url(&self) -> String {
-        let prefix = if self.world(|world| world.enterprise) {
-            "/api"
-        } else {
-            ""
-        };
+        let prefix = if self.world(|world| world.enterprise) { "/api" } else { "" };
         format!("http://{}{prefix}/graphql", self.address)
     }
 
@@ -120,19 +106,11 @@ impl Github {
     }
 
     fn hook(&self, when: When, moment: Moment, run: impl FnOnce() + Send + 'static) {
-        lock(&self.state.hooks).push(Hook {
-            when,
-            moment,
-            run: Box::new(run),
-        });
+        lock(&self.state.hooks).push(Hook { when, moment, run: Box::new(run) });
     }
 
     /// Looks at the world every millisecond or so until it shows something, for at most so long.
-    pub fn wait_until<R>(
-        &self,
-        at_most: Duration,
-        mut look: impl FnMut(&mut World) -> Option<R>,
-    ) -> Option<R> {
+    pub fn wait_until<R>(&self, at_most: Duration, mut look: impl FnMut(&mut World) -> Option<R>) -> Option<R> {
         let give_up = std::time::Instant::now() + at_most;
         loop {
             let seen = self.world(&mut look);
@@ -150,10 +128,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 fn serve(listener: StdListener, state: &Arc<State>, gone: oneshot::Receiver<Infallible>) {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.expect("a runtime");
     let state = Arc::clone(state);
     runtime.block_on(async move {
@@ -189,9 +164,7 @@ async fn connection(stream: TcpStream, state: Arc<State>) {
         let exchange = tokio::spawn(exchange(Arc::clone(&state), Arc::clone(&socket), request));
         async { exchange.await.unwrap_or(Err(Reset)) }
     });
-    let served = http1::Builder::new()
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
+    let served = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
     if served.is_err() {
         let _ = SockRef::from(&*socket).set_linger(Some(Duration::ZERO));
     }
@@ -233,11 +206,7 @@ async fn exchange(
             return Err(Reset);
         }
     }
-    let last = state
-        .take_hook(&arrival.info, Moment::Answer)
-        .map(|hook| Last {
-            hook: Some((hook, turn)),
-        });
+    let last = state.take_hook(&arrival.info, Moment::Answer).map(|hook| Last { hook: Some((hook, turn)) });
     if let Some(Fault::HangAfter(time)) = arrival.fault {
         tokio::time::sleep(time).await;
     }
@@ -251,9 +220,7 @@ async fn run(hook: Action) {
 impl State {
     fn take_hook(&self, info: &RequestInfo, moment: Moment) -> Option<Action> {
         let mut hooks = lock(&self.hooks);
-        let found = hooks
-            .iter_mut()
-            .position(|hook| hook.moment == moment && hook.when.comes_up(info))?;
+        let found = hooks.iter_mut().position(|hook| hook.moment == moment && hook.when.comes_up(info))?;
         Some(hooks.remove(found).run)
     }
 }
@@ -276,12 +243,7 @@ async fn read(request: hyper::Request<Incoming>, enterprise: bool) -> Option<Req
         false => Some(path),
     };
     let headers = head.headers.iter();
-    let headers = headers.map(|(k, v)| {
-        (
-            k.as_str().to_owned(),
-            String::from_utf8_lossy(v.as_bytes()).into_owned(),
-        )
-    });
+    let headers = headers.map(|(k, v)| (k.as_str().to_owned(), String::from_utf8_lossy(v.as_bytes()).into_owned()));
     Some(Request {
         method: head.method.to_string(),
         path: bare.unwrap_or("/outside-of-the-api").to_owned(),
@@ -291,11 +253,7 @@ async fn read(request: hyper::Request<Incoming>, enterprise: bool) -> Option<Req
     })
 }
 
-fn reply(
-    arrival: &Arrival,
-    answer: Answer,
-    last: Option<Last>,
-) -> Result<hyper::Response<Reply>, Reset> {
+fn reply(arrival: &Arrival, answer: Answer, last: Option<Last>) -> Result<hyper::Response<Reply>, Reset> {
     if matches!(arrival.fault, Some(Fault::ResetBefore | Fault::ResetAfter)) {
         return Err(Reset);
     }
@@ -309,13 +267,7 @@ fn reply(
     if truncated {
         bytes.truncate(bytes.len() / 2);
     }
-    let reply = Reply {
-        bytes: Some(bytes),
-        length,
-        truncated,
-        pause: None,
-        _last: last,
-    };
+    let reply = Reply { bytes: Some(bytes), length, truncated, pause: None, _last: last };
     response.body(reply).map_err(|_| Reset)
 }
 
@@ -332,10 +284,7 @@ impl Body for Reply {
     type Data = Bytes;
     type Error = Reset;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Reset>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Reset>>> {
         if let Some(bytes) = self.bytes.take().filter(|b| !b.is_empty()) {
             return Poll::Ready(Some(Ok(Frame::data(bytes))));
         }
@@ -343,9 +292,7 @@ impl Body for Reply {
             return Poll::Ready(None);
         }
         // The first half has to leave the house before the break.
-        let pause = self
-            .pause
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep(Duration::from_millis(20))));
+        let pause = self.pause.get_or_insert_with(|| Box::pin(tokio::time::sleep(Duration::from_millis(20))));
         pause.as_mut().poll(cx).map(|()| Some(Err(Reset)))
     }
 

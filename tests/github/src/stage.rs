@@ -13,22 +13,13 @@ impl World {
         let from = self.branches.get(&self.repository.default_branch);
         let files = from.map(|b| b.files.clone()).unwrap_or_default();
         let sha = digest(&format!("{}@{name}", self.full_name()));
-        self.branches.insert(
-            name.to_owned(),
-            Branch {
-                sha: sha.clone(),
-                files,
-            },
-        );
+        self.branches.insert(name.to_owned(), Branch { sha: sha.clone(), files });
         sha
     }
 
     /// Puts a file on the default branch (on another: `branches`).
     pub fn file(&mut self, path: &str, text: &str) {
-        let branch = self
-            .branches
-            .entry(self.repository.default_branch.clone())
-            .or_default();
+        let branch = self.branches.entry(self.repository.default_branch.clone()).or_default();
         branch.files.insert(path.to_owned(), text.to_owned());
     }
 
@@ -40,12 +31,7 @@ impl World {
             return known.id;
         }
         let (id, created) = (self.next_id(), self.now());
-        self.workflows.push(Workflow {
-            id,
-            path,
-            state: "active".to_owned(),
-            created,
-        });
+        self.workflows.push(Workflow { id, path, state: "active".to_owned(), created });
         id
     }
 
@@ -53,20 +39,11 @@ impl World {
     pub fn environment(&mut self, environment: Environment) {
         self.environments.retain(|e| e.name != environment.name);
         let (id, created) = (self.next_id(), self.now());
-        self.environments.push(Environment {
-            id,
-            created,
-            ..environment
-        });
+        self.environments.push(Environment { id, created, ..environment });
     }
 
     /// Opens a pull request into the default branch.
-    pub fn open_pull_request(
-        &mut self,
-        number: u64,
-        title: &str,
-        author: &str,
-    ) -> &mut PullRequest {
+    pub fn open_pull_request(&mut self, number: u64, title: &str, author: &str) -> &mut PullRequest {
         let base_ref = self.repository.default_branch.clone();
         let base_sha = self.branches[&base_ref].sha.clone();
         let now = self.now();
@@ -98,17 +75,10 @@ impl World {
         let sha = digest(&format!("merge of {number}"));
         let (by, at) = (self.user(by), self.now());
         let pull = self.pulls.get_mut(&number).expect("an open pull request");
-        pull.merged = Some(Merge {
-            sha: sha.clone(),
-            by,
-            at,
-        });
+        pull.merged = Some(Merge { sha: sha.clone(), by, at });
         pull.closed = Some(at);
         let branch = self.branches.entry(pull.base_ref.clone()).or_default();
-        self.commits.insert(
-            std::mem::replace(&mut branch.sha, sha.clone()),
-            Some(branch.files.clone()),
-        );
+        self.commits.insert(std::mem::replace(&mut branch.sha, sha.clone()), Some(branch.files.clone()));
         self.commits.insert(sha.clone(), Some(branch.files.clone()));
         sha
     }

@@ -53,18 +53,13 @@ impl Answer {
     }
 
     pub fn empty(status: u16) -> Answer {
-        Answer {
-            status,
-            headers: BTreeMap::new(),
-            body: String::new(),
-        }
+        Answer { status, headers: BTreeMap::new(), body: String::new() }
     }
 
     /// An error in GitHub's shape.
     pub fn error(status: u16, message: &str, documentation: &str) -> Answer {
         let url = format!("https://docs.github.com/rest{documentation}");
-        let body =
-            json!({"message": message, "documentation_url": url, "status": status.to_string()});
+        let body = json!({"message": message, "documentation_url": url, "status": status.to_string()});
         Answer::json(status, &body)
     }
 
@@ -109,9 +104,7 @@ pub fn percent_decode(text: &str) -> String {
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while at < bytes.len() {
-        let hex = bytes
-            .get(at + 1..at + 3)
-            .and_then(|h| std::str::from_utf8(h).ok());
+        let hex = bytes.get(at + 1..at + 3).and_then(|h| std::str::from_utf8(h).ok());
         match (bytes[at], hex.and_then(|h| u8::from_str_radix(h, 16).ok())) {
             (b'%', Some(byte)) => {
                 out.push(byte);
@@ -127,15 +120,7 @@ pub fn percent_decode(text: &str) -> String {
 /// Makes a text fit for a query.
 pub fn percent_encode(text: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.~".contains(&b);
-    text.bytes()
-        .map(|b| {
-            if plain(b) {
-                char::from(b).to_string()
-            } else {
-                format!("%{b:02X}")
-            }
-        })
-        .collect()
+    text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
 }
 
 /// A query as in an address: `a=1&b=2`, with `+` for a space.

@@ -58,29 +58,19 @@ impl Spec {
     /// Reads a workflow file; the error is GitHub's sentence about an invalid one.
     pub fn parse(yaml: &str) -> Result<Spec, String> {
         let options = serde_saphyr::options! { strict_booleans: true };
-        let file: Value = serde_saphyr::from_str_with_options(yaml, options)
-            .map_err(|e| format!("failed to parse workflow: {e}"))?;
-        let jobs = file["jobs"]
-            .as_object()
-            .ok_or("failed to parse workflow: No jobs defined")?;
+        let file: Value =
+            serde_saphyr::from_str_with_options(yaml, options).map_err(|e| format!("failed to parse workflow: {e}"))?;
+        let jobs = file["jobs"].as_object().ok_or("failed to parse workflow: No jobs defined")?;
         let inputs = dispatch_inputs(&file["on"]);
-        if inputs
-            .as_ref()
-            .is_some_and(|i| i.len() > crate::dispatch::MOST_INPUTS)
-        {
-            return Err(
-                "you may only define up to 25 `inputs` for a `workflow_dispatch` event".to_owned(),
-            );
+        if inputs.as_ref().is_some_and(|i| i.len() > crate::dispatch::MOST_INPUTS) {
+            return Err("you may only define up to 25 `inputs` for a `workflow_dispatch` event".to_owned());
         }
         Ok(Spec {
             name: text(&file["name"]),
             run_name: text(&file["run-name"]),
             inputs,
             concurrency: concurrency(&file["concurrency"]),
-            jobs: jobs
-                .iter()
-                .map(|(key, job)| JobSpec::read(key, job))
-                .collect(),
+            jobs: jobs.iter().map(|(key, job)| JobSpec::read(key, job)).collect(),
         })
     }
 }
@@ -88,9 +78,7 @@ impl Spec {
 impl JobSpec {
     /// Whether this job is meant by a need; a job of a called workflow answers for its caller.
     pub fn answers(&self, need: &str) -> bool {
-        self.key
-            .strip_prefix(need)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        self.key.strip_prefix(need).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
     fn read(key: &str, job: &Value) -> JobSpec {
@@ -124,9 +112,7 @@ fn dispatch_inputs(on: &Value) -> Option<BTreeMap<String, Input>> {
 
 fn inputs(declared: &Value) -> BTreeMap<String, Input> {
     let declared = declared.as_object().into_iter().flatten();
-    declared
-        .map(|(name, input)| (name.clone(), Input::read(input)))
-        .collect()
+    declared.map(|(name, input)| (name.clone(), Input::read(input))).collect()
 }
 
 impl Input {
@@ -151,9 +137,7 @@ fn concurrency(value: &Value) -> Option<Concurrency> {
 
 /// A step without a name shows its command's first line or its action.
 fn step_name(step: &Value) -> String {
-    let command = text(&step["run"])
-        .or_else(|| text(&step["uses"]))
-        .unwrap_or_default();
+    let command = text(&step["run"]).or_else(|| text(&step["uses"])).unwrap_or_default();
     let first_line = command.lines().next().unwrap_or_default();
     text(&step["name"]).unwrap_or_else(|| format!("Run {first_line}"))
 }
@@ -174,9 +158,7 @@ fn texts(value: &Value) -> Vec<String> {
 
 fn strings(value: &Value) -> BTreeMap<String, String> {
     let pairs = value.as_object().into_iter().flatten();
-    pairs
-        .map(|(key, value)| (key.clone(), show(value)))
-        .collect()
+    pairs.map(|(key, value)| (key.clone(), show(value))).collect()
 }
 
 #[cfg(test)]

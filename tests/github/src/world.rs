@@ -179,14 +179,8 @@ impl World {
             ids: 0,
             run_ids: 0,
         };
-        for (scope, access) in [
-            ("actions", "write"),
-            ("contents", "read"),
-            ("pull-requests", "write"),
-        ] {
-            world
-                .permissions
-                .insert(scope.to_owned(), access.to_owned());
+        for (scope, access) in [("actions", "write"), ("contents", "read"), ("pull-requests", "write")] {
+            world.permissions.insert(scope.to_owned(), access.to_owned());
         }
         world.branch("main");
         world
@@ -230,11 +224,7 @@ impl World {
 
     /// A person, or the token's own identity when it is named.
     pub fn user(&self, login: &str) -> User {
-        if login == self.identity.login {
-            self.identity.clone()
-        } else {
-            User::named(login)
-        }
+        if login == self.identity.login { self.identity.clone() } else { User::named(login) }
     }
 
     /// The environment of that name (in any case); as on GitHub, naming an unknown one makes it, unprotected.
@@ -243,29 +233,18 @@ impl World {
             return known.clone();
         }
         let id = self.next_id();
-        let new = Environment {
-            id,
-            created: at,
-            made_on_use: true,
-            ..Environment::named(name)
-        };
+        let new = Environment { id, created: at, made_on_use: true, ..Environment::named(name) };
         self.environments.push(new.clone());
         new
     }
 
     pub fn find_environment(&self, name: &str) -> Option<&Environment> {
-        self.environments
-            .iter()
-            .find(|e| e.name.eq_ignore_ascii_case(name))
+        self.environments.iter().find(|e| e.name.eq_ignore_ascii_case(name))
     }
 
     /// Environments that came into being because a job named them.
     pub fn environments_made_on_use(&self) -> Vec<&str> {
-        self.environments
-            .iter()
-            .filter(|e| e.made_on_use)
-            .map(|e| e.name.as_str())
-            .collect()
+        self.environments.iter().filter(|e| e.made_on_use).map(|e| e.name.as_str()).collect()
     }
 
     /// The commit and the files that a branch, `refs/heads/…` or a commit's full or short SHA stands for.

@@ -15,20 +15,13 @@ pub(crate) fn list(world: &mut World, call: &Call<'_>) -> Answer {
         return Answer::error(404, "Not Found", "/issues/comments#list-issue-comments");
     }
     let since = since(call);
-    let comments = world
-        .comments_on(call.number(0))
-        .into_iter()
-        .filter(|c| c.updated >= since);
+    let comments = world.comments_on(call.number(0)).into_iter().filter(|c| c.updated >= since);
     call.listed(world, comments.collect(), |c| world.comment_json(c))
 }
 
 pub(crate) fn all(world: &mut World, call: &Call<'_>) -> Answer {
     let since = since(call);
-    let mut comments: Vec<&Comment> = world
-        .comments
-        .iter()
-        .filter(|c| c.updated >= since)
-        .collect();
+    let mut comments: Vec<&Comment> = world.comments.iter().filter(|c| c.updated >= since).collect();
     let by_update = call.request.param("sort") == Some("updated");
     let key = |c: &&Comment| if by_update { c.updated } else { c.created };
     match call.request.param("direction") {
@@ -70,18 +63,11 @@ pub(crate) fn edit(world: &mut World, call: &Call<'_>) -> Answer {
 }
 
 pub(crate) fn delete(world: &mut World, call: &Call<'_>) -> Answer {
-    if world.delete_comment(call.number(0), world.identity.clone()) {
-        Answer::empty(204)
-    } else {
-        Answer::not_found()
-    }
+    if world.delete_comment(call.number(0), world.identity.clone()) { Answer::empty(204) } else { Answer::not_found() }
 }
 
 fn since(call: &Call<'_>) -> i64 {
-    call.request
-        .param("since")
-        .and_then(parse)
-        .unwrap_or(i64::MIN)
+    call.request.param("since").and_then(parse).unwrap_or(i64::MIN)
 }
 
 /// The text to write, or what GitHub says against it.
@@ -97,17 +83,11 @@ fn body(call: &Call<'_>) -> Result<String, Answer> {
     };
     let error = |code: &str, field: &str, message: &str| json!([{"resource": "IssueComment", "code": code, "field": field, "message": message}]);
     if text.trim().is_empty() {
-        return refuse(
-            "Validation Failed",
-            error("unprocessable", "data", "Body cannot be blank"),
-        );
+        return refuse("Validation Failed", error("unprocessable", "data", "Body cannot be blank"));
     }
     if text.chars().count() > LONGEST_BODY {
         let message = format!("Body is too long (maximum is {LONGEST_BODY} characters)");
-        return refuse(
-            "Validation Failed",
-            error("unprocessable", "data", &message),
-        );
+        return refuse("Validation Failed", error("unprocessable", "data", &message));
     }
     Ok(text.to_owned())
 }
@@ -122,11 +102,7 @@ impl World {
 
     fn comment_json(&self, comment: &Comment) -> Value {
         let url = format!("{}/issues/comments/{}", self.repo_api(), comment.id);
-        let place = if self.pulls.contains_key(&comment.issue) {
-            "pull"
-        } else {
-            "issues"
-        };
+        let place = if self.pulls.contains_key(&comment.issue) { "pull" } else { "issues" };
         let bot = comment.author.kind == "Bot";
         json!({
             "id": comment.id, "node_id": format!("IC_{}", comment.id), "url": url,

@@ -16,11 +16,7 @@ pub(crate) fn commit(world: &mut World, call: &Call<'_>) -> Answer {
     let name = call.value(0);
     let Some((sha, _)) = world.resolve(name) else {
         let documentation = "/commits/commits#get-a-commit";
-        return Answer::error(
-            422,
-            &format!("No commit found for SHA: {name}"),
-            documentation,
-        );
+        return Answer::error(422, &format!("No commit found for SHA: {name}"), documentation);
     };
     if accepts(call, "sha") {
         return Answer::text(200, "application/vnd.github.sha; charset=utf-8", sha);
@@ -46,38 +42,24 @@ pub(crate) fn commit(world: &mut World, call: &Call<'_>) -> Answer {
 
 pub(crate) fn get(world: &mut World, call: &Call<'_>) -> Answer {
     let path = call.value(0).trim_matches('/');
-    let reference = call
-        .request
-        .param("ref")
-        .unwrap_or(&world.repository.default_branch)
-        .to_owned();
+    let reference = call.request.param("ref").unwrap_or(&world.repository.default_branch).to_owned();
     let Some((_, files)) = world.resolve(&reference) else {
         let message = format!("No commit found for the ref {reference}");
         return Answer::error(404, &message, "/repos/contents#get-repository-content");
     };
     if let Some(text) = files.get(path) {
         if accepts(call, "raw") {
-            return Answer::text(
-                200,
-                "application/vnd.github.raw+json; charset=utf-8",
-                text.clone(),
-            );
+            return Answer::text(200, "application/vnd.github.raw+json; charset=utf-8", text.clone());
         }
         return Answer::json(200, &world.file_json(path, text, &reference));
     }
     let below = format!("{path}/");
-    let mut names: Vec<&str> = files
-        .keys()
-        .filter_map(|p| p.strip_prefix(&below))
-        .collect();
+    let mut names: Vec<&str> = files.keys().filter_map(|p| p.strip_prefix(&below)).collect();
     names.retain(|name| !name.is_empty());
     if names.is_empty() {
         return Answer::error(404, "Not Found", "/repos/contents#get-repository-content");
     }
-    let entries = names.iter().map(|name| {
-        name.split_once('/')
-            .map_or((*name, true), |(dir, _)| (dir, false))
-    });
+    let entries = names.iter().map(|name| name.split_once('/').map_or((*name, true), |(dir, _)| (dir, false)));
     let mut entries: Vec<(&str, bool)> = entries.collect();
     entries.dedup();
     let list = entries.iter().map(|(name, is_file)| {
@@ -102,10 +84,7 @@ pub(crate) fn tree(world: &mut World, call: &Call<'_>) -> Answer {
     let deep = call.request.query.contains_key("recursive");
     let files = files.iter().filter(|(path, _)| deep || !path.contains('/'));
     let tree: Vec<Value> = files.map(entry).collect();
-    Answer::json(
-        200,
-        &json!({"sha": sha, "url": format!("{api}/git/trees/{sha}"), "tree": tree, "truncated": false}),
-    )
+    Answer::json(200, &json!({"sha": sha, "url": format!("{api}/git/trees/{sha}"), "tree": tree, "truncated": false}))
 }
 
 fn accepts(call: &Call<'_>, kind: &str) -> bool {
@@ -133,31 +112,20 @@ impl World {
     fn file_json(&self, path: &str, text: &str, reference: &str) -> Value {
         let mut file = self.entry_json(path, "file", text, reference);
         let encoded = STANDARD.encode(text);
-        let lines = encoded
-            .as_bytes()
-            .chunks(60)
-            .map(|c| format!("{}\n", String::from_utf8_lossy(c)));
+        let lines = encoded.as_bytes().chunks(60).map(|c| format!("{}\n", String::from_utf8_lossy(c)));
         file["encoding"] = "base64".into();
         file["content"] = lines.collect::<String>().into();
         file
     }
 
     fn merged_by(&self, sha: &str) -> crate::people::User {
-        let merge = self
-            .pulls
-            .values()
-            .filter_map(|p| p.merged.as_ref())
-            .find(|m| m.sha == sha);
+        let merge = self.pulls.values().filter_map(|p| p.merged.as_ref()).find(|m| m.sha == sha);
         merge.map_or_else(|| self.user("octocat"), |m| m.by.clone())
     }
 
     pub(crate) fn message(&self, sha: &str) -> String {
-        let merged =
-            |p: &&crate::pulls::PullRequest| p.merged.as_ref().is_some_and(|m| m.sha == sha);
+        let merged = |p: &&crate::pulls::PullRequest| p.merged.as_ref().is_some_and(|m| m.sha == sha);
         let pull = self.pulls.values().find(merged);
-        pull.map_or_else(
-            || "Begin".to_owned(),
-            |p| format!("{} (#{})", p.title, p.number),
-        )
+        pull.map_or_else(|| "Begin".to_owned(), |p| format!("{} (#{})", p.title, p.number))
     }
 }

@@ -17,11 +17,7 @@ pub(crate) fn list(world: &mut World, call: &Call<'_>) -> Answer {
 pub(crate) fn get(world: &mut World, call: &Call<'_>) -> Answer {
     match world.find_environment(call.value(0)) {
         Some(environment) => Answer::json(200, &world.environment_json(environment)),
-        None => Answer::error(
-            404,
-            "Not Found",
-            "/deployments/environments#get-an-environment",
-        ),
+        None => Answer::error(404, "Not Found", "/deployments/environments#get-an-environment"),
     }
 }
 
@@ -36,12 +32,7 @@ pub(crate) fn branch_policies(world: &mut World, call: &Call<'_>) -> Answer {
         let id = environment.id * 10 + n as u64;
         json!({"id": id, "node_id": format!("DBP_{id}"), "name": name, "type": "branch"})
     };
-    call.counted(
-        world,
-        "branch_policies",
-        patterns.iter().enumerate().collect(),
-        policy,
-    )
+    call.counted(world, "branch_policies", patterns.iter().enumerate().collect(), policy)
 }
 
 pub(crate) fn custom_rules(world: &mut World, call: &Call<'_>) -> Answer {
@@ -57,10 +48,7 @@ pub(crate) fn custom_rules(world: &mut World, call: &Call<'_>) -> Answer {
         json!({"id": id, "node_id": format!("GATE_{id}"), "enabled": true, "app": app})
     };
     let rules: Vec<Value> = environment.custom_rules.iter().map(rule).collect();
-    Answer::json(
-        200,
-        &json!({"total_count": rules.len(), "custom_deployment_protection_rules": rules}),
-    )
+    Answer::json(200, &json!({"total_count": rules.len(), "custom_deployment_protection_rules": rules}))
 }
 
 impl World {
@@ -117,8 +105,6 @@ impl World {
 
     pub(crate) fn reviewers_json(&self, environment: &Environment) -> Value {
         let reviewers = environment.reviewers.iter();
-        reviewers
-            .map(|r| r.json(&self.api_url, &self.server_url, &self.owner))
-            .collect()
+        reviewers.map(|r| r.json(&self.api_url, &self.server_url, &self.owner)).collect()
     }
 }

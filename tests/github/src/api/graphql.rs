@@ -10,17 +10,11 @@ pub(crate) fn query(world: &mut World, call: &Call<'_>) -> Answer {
     let body = call.request.json();
     let asked = body["query"].as_str().unwrap_or_default();
     let Some((_, selection)) = asked.split_once("viewer") else {
-        world
-            .violations
-            .push(format!("not served: GraphQL {asked}"));
+        world.violations.push(format!("not served: GraphQL {asked}"));
         return error("this GitHub knows only its viewer", &Value::Null);
     };
-    let selection = selection
-        .split_once('}')
-        .map_or(selection, |(inner, _)| inner);
-    let words = selection
-        .split(|c: char| !c.is_alphanumeric() && c != '_')
-        .filter(|word| !word.is_empty());
+    let selection = selection.split_once('}').map_or(selection, |(inner, _)| inner);
+    let words = selection.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty());
     let user = world.user_json(&world.identity);
     let mut viewer = Map::new();
     for word in words {
@@ -31,12 +25,8 @@ pub(crate) fn query(world: &mut World, call: &Call<'_>) -> Answer {
             "__typename" => json!("User"),
             "url" => user["html_url"].clone(),
             _ => {
-                let extensions =
-                    json!({"code": "undefinedField", "typeName": "User", "fieldName": word});
-                return error(
-                    &format!("Field '{word}' doesn't exist on type 'User'"),
-                    &extensions,
-                );
+                let extensions = json!({"code": "undefinedField", "typeName": "User", "fieldName": word});
+                return error(&format!("Field '{word}' doesn't exist on type 'User'"), &extensions);
             }
         };
         viewer.insert(word.to_owned(), value);

@@ -45,11 +45,7 @@ pub(crate) fn files(world: &mut World, call: &Call<'_>) -> Answer {
 pub(crate) fn of_commit(world: &mut World, call: &Call<'_>) -> Answer {
     let Some((sha, _)) = world.resolve(call.value(0)) else {
         let message = format!("No commit found for SHA: {}", call.value(0));
-        return Answer::error(
-            422,
-            &message,
-            "/commits/commits#list-pull-requests-associated-with-a-commit",
-        );
+        return Answer::error(422, &message, "/commits/commits#list-pull-requests-associated-with-a-commit");
     };
     let now = world.now();
     let linked = |p: &&PullRequest| p.linked_from <= now && (p.head_sha == sha || p.carries(&sha));
@@ -95,11 +91,7 @@ impl PullRequest {
     }
 
     fn state(&self) -> &'static str {
-        if self.closed.is_some() {
-            "closed"
-        } else {
-            "open"
-        }
+        if self.closed.is_some() { "closed" } else { "open" }
     }
 
     fn updated(&self) -> i64 {
@@ -122,15 +114,11 @@ impl World {
 
     /// `pull-request-simple`.
     fn simple_pull(&self, pull: &PullRequest) -> Value {
-        let (api, html) = (
-            self.repo_api(),
-            format!("{}/pull/{}", self.repo_html(), pull.number),
-        );
+        let (api, html) = (self.repo_api(), format!("{}/pull/{}", self.repo_html(), pull.number));
         let url = format!("{api}/pulls/{}", pull.number);
         let issue = format!("{api}/issues/{}", pull.number);
         let merge_sha = pull.merged.as_ref().map(|m| m.sha.clone());
-        let test_merge =
-            (pull.closed.is_none()).then(|| digest(&format!("test merge of {}", pull.number)));
+        let test_merge = (pull.closed.is_none()).then(|| digest(&format!("test merge of {}", pull.number)));
         let mut body = json!({
             "url": url, "id": 2_000_000_000_u64 + pull.number, "node_id": format!("PR_{}", pull.number),
             "html_url": html, "diff_url": format!("{html}.diff"), "patch_url": format!("{html}.patch"),
@@ -176,11 +164,7 @@ impl World {
 
     /// The head or the base of a pull request.
     fn side(&self, pull: &PullRequest, name: &str, sha: &str, fork: bool) -> Value {
-        let owner = if fork {
-            &pull.author.login
-        } else {
-            &self.owner
-        };
+        let owner = if fork { &pull.author.login } else { &self.owner };
         let mut repository = self.repository_json();
         if fork {
             repository["fork"] = true.into();

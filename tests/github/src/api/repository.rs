@@ -34,10 +34,7 @@ const PARTS: [(&str, &str); 37] = [
     ("languages_url", "/languages"),
     ("merges_url", "/merges"),
     ("milestones_url", "/milestones{/number}"),
-    (
-        "notifications_url",
-        "/notifications{?since,all,participating}",
-    ),
+    ("notifications_url", "/notifications{?since,all,participating}"),
     ("pulls_url", "/pulls{/number}"),
     ("releases_url", "/releases{/id}"),
     ("stargazers_url", "/stargazers"),
@@ -64,9 +61,7 @@ impl World {
     /// `minimal-repository`, as in a workflow run.
     pub(crate) fn minimal_repository(&self) -> Value {
         let base = self.repo_api();
-        let parts = PARTS
-            .iter()
-            .map(|(name, path)| ((*name).to_owned(), json!(format!("{base}{path}"))));
+        let parts = PARTS.iter().map(|(name, path)| ((*name).to_owned(), json!(format!("{base}{path}"))));
         let mut repository: Map<String, Value> = parts.collect();
         let own = json!({
             "id": self.repository.id, "node_id": format!("R_{}", self.repository.id),
@@ -101,10 +96,7 @@ impl World {
     /// `full-repository`.
     pub(crate) fn full_repository(&self) -> Value {
         let mut repository = self.repository_json();
-        extend(
-            &mut repository,
-            &json!({"subscribers_count": 0, "network_count": 0}),
-        );
+        extend(&mut repository, &json!({"subscribers_count": 0, "network_count": 0}));
         repository
     }
 }

@@ -21,25 +21,20 @@ pub(crate) fn list(world: &mut World, call: &Call<'_>) -> Answer {
 pub(crate) fn of_workflow(world: &mut World, call: &Call<'_>) -> Answer {
     match world.find_workflow(call.value(0)).map(|w| w.id) {
         Some(id) => listed(world, call, |run| run.workflow_id == id),
-        None => Answer::error(
-            404,
-            "Not Found",
-            "/actions/workflow-runs#list-workflow-runs-for-a-workflow",
-        ),
+        None => Answer::error(404, "Not Found", "/actions/workflow-runs#list-workflow-runs-for-a-workflow"),
     }
 }
 
 fn listed(world: &World, call: &Call<'_>, of: impl Fn(&Run) -> bool) -> Answer {
     let now = world.now();
-    let shown = |run: &&Run| {
-        run.visible_from <= now && of(run) && FILTERS.iter().all(|f| passes(run, call, f))
-    };
+    let shown = |run: &&Run| run.visible_from <= now && of(run) && FILTERS.iter().all(|f| passes(run, call, f));
     let mut runs: Vec<&Run> = world.runs.values().filter(shown).collect();
     runs.sort_by_key(|run| Reverse((run.created.div_euclid(1000), run.id)));
     if FILTERS.iter().any(|f| call.request.param(f).is_some()) {
         runs.truncate(MOST_FILTERED);
     }
-    call.counted(world, "workflow_runs", runs, |run| world.run_json(run))
+    let repository = world.minimal_repository();
+    call.counted(world, "workflow_runs", runs, |run| world.run_json(run, &repository))
 }
 
 fn passes(run: &Run, call: &Call<'_>, filter: &str) -> bool {
@@ -63,8 +58,7 @@ fn within(at: Millis, wanted: &str) -> bool {
     let second = |text: &str| parse(text).map(|t| t.div_euclid(1000));
     if let Some((from, to)) = wanted.split_once("..") {
         let day = if to.contains('T') { 0 } else { 86_399 };
-        return second(from).is_none_or(|from| at >= from)
-            && second(to).is_none_or(|to| at <= to + day);
+        return second(from).is_none_or(|from| at >= from) && second(to).is_none_or(|to| at <= to + day);
     }
     let bare = wanted.trim_start_matches(['<', '>', '=']);
     let Some(limit) = second(bare) else {
@@ -83,17 +77,8 @@ fn within(at: Millis, wanted: &str) -> bool {
 /// The run of a call, if it can be seen.
 fn seen<'w>(world: &'w World, call: &Call<'_>) -> Result<&'w Run, Answer> {
     let now = world.now();
-    let run = world
-        .runs
-        .get(&call.number(0))
-        .filter(|run| run.visible_from <= now);
-    run.ok_or_else(|| {
-        Answer::error(
-            404,
-            "Not Found",
-            "/actions/workflow-runs#get-a-workflow-run",
-        )
-    })
+    let run = world.runs.get(&call.number(0)).filter(|run| run.visible_from <= now);
+    run.ok_or_else(|| Answer::error(404, "Not Found", "/actions/workflow-runs#get-a-workflow-run"))
 }
 
 fn answered(world: &World, call: &Call<'_>, show: impl Fn(&Run) -> Answer) -> Answer {
@@ -105,48 +90,35 @@ fn of_attempt(world: &World, call: &Call<'_>, show: impl Fn(&Run) -> Answer) -> 
     let number = call.number(1);
     answered(world, call, |run| {
         let mut attempts = run.past.iter().chain([run]);
-        attempts
-            .find(|a| u64::from(a.attempt) == number)
-            .map_or_else(Answer::not_found, &show)
+        attempts.find(|a| u64::from(a.attempt) == number).map_or_else(Answer::not_found, &show)
     })
 }
 
 pub(crate) fn get(world: &mut World, call: &Call<'_>) -> Answer {
-    answered(world, call, |run| Answer::json(200, &world.run_json(run)))
+    answered(world, call, |run| Answer::json(200, &world.run_json(run, &world.minimal_repository())))
 }
 
 pub(crate) fn attempt(world: &mut World, call: &Call<'_>) -> Answer {
-    of_attempt(world, call, |run| Answer::json(200, &world.run_json(run)))
+    of_attempt(world, call, |run| Answer::json(200, &world.run_json(run, &world.minimal_repository())))
 }
 
 pub(crate) fn jobs(world: &mut World, call: &Call<'_>) -> Answer {
     let all = call.request.param("filter") == Some("all");
     answered(world, call, |run| {
         let past = run.past.iter().filter(|_| all);
-        let jobs: Vec<_> = [run]
-            .into_iter()
-            .chain(past)
-            .flat_map(listed_jobs)
-            .collect();
+        let jobs: Vec<_> = [run].into_iter().chain(past).flat_map(listed_jobs).collect();
         call.counted(world, "jobs", jobs, |(run, job)| world.job_json(run, job))
     })
 }
 
 pub(crate) fn attempt_jobs(world: &mut World, call: &Call<'_>) -> Answer {
-    of_attempt(world, call, |run| {
-        call.counted(world, "jobs", listed_jobs(run), |(run, job)| {
-            world.job_json(run, job)
-        })
-    })
+    of_attempt(world, call, |run| call.counted(world, "jobs", listed_jobs(run), |(run, job)| world.job_json(run, job)))
 }
 
 pub(crate) fn approvals(world: &mut World, call: &Call<'_>) -> Answer {
     answered(world, call, |run| {
         let review = |review: &crate::run::Review| {
-            let known = review
-                .environments
-                .iter()
-                .filter_map(|name| world.find_environment(name));
+            let known = review.environments.iter().filter_map(|name| world.find_environment(name));
             let environments: Vec<Value> = known
                 .map(|e| {
                     let mut head = world.environment_head(e);
@@ -167,16 +139,10 @@ pub(crate) fn pending(world: &mut World, call: &Call<'_>) -> Answer {
     answered(world, call, |run| {
         let waiting = run.waiting_for();
         let gate = |name: &&str| {
-            let mut gates = run
-                .jobs
-                .iter()
-                .filter(|j| j.phase == Phase::Waiting)
-                .filter_map(|j| j.gate.as_ref());
+            let mut gates = run.jobs.iter().filter(|j| j.phase == Phase::Waiting).filter_map(|j| j.gate.as_ref());
             gates.find(|g| g.environment == **name)
         };
-        let entries = waiting
-            .iter()
-            .filter_map(|name| world.pending_json(name, gate(name)?));
+        let entries = waiting.iter().filter_map(|name| world.pending_json(name, gate(name)?));
         Answer::json(200, &Value::Array(entries.collect()))
     })
 }
@@ -187,11 +153,7 @@ pub(crate) fn cancel(world: &mut World, call: &Call<'_>) -> Answer {
         Err(refusal) => refusal,
         Ok(true) => {
             let documentation = "/actions/workflow-runs#cancel-a-workflow-run";
-            Answer::error(
-                409,
-                "Cannot cancel a workflow run that is completed",
-                documentation,
-            )
+            Answer::error(409, "Cannot cancel a workflow run that is completed", documentation)
         }
         Ok(false) => {
             world.ask_to_cancel(id, now);
@@ -213,11 +175,7 @@ pub(crate) fn delete(world: &mut World, call: &Call<'_>) -> Answer {
         Err(refusal) => refusal,
         Ok(false) => {
             let documentation = "/actions/workflow-runs#delete-a-workflow-run";
-            Answer::error(
-                403,
-                "Workflow run must be completed before it can be deleted",
-                documentation,
-            )
+            Answer::error(403, "Workflow run must be completed before it can be deleted", documentation)
         }
         Ok(true) => {
             world.delete_run(call.number(0));
@@ -228,12 +186,11 @@ pub(crate) fn delete(world: &mut World, call: &Call<'_>) -> Answer {
 
 impl World {
     /// `workflow-run`.
-    pub(crate) fn run_json(&self, run: &Run) -> Value {
+    fn run_json(&self, run: &Run, repository: &Value) -> Value {
         let (id, attempt) = (run.id, run.attempt);
         let url = format!("{}/actions/runs/{id}", self.repo_api());
         let suite = id + 11_000_000_000;
         let commit = json!({"name": "GitHub", "email": "noreply@github.com"});
-        let repository = self.minimal_repository();
         let mut body = json!({
             "id": id, "name": run.name, "node_id": format!("WFR_{id}"), "head_branch": run.branch,
             "head_sha": run.sha, "path": run.path, "display_title": run.title, "run_number": run.number,
@@ -262,23 +219,10 @@ impl World {
 
     /// `job`. A job that never reached a runner has no steps and runner 0.
     fn job_json(&self, run: &Run, job: &Job) -> Value {
-        let html = format!(
-            "{}/actions/runs/{}/job/{}",
-            self.repo_html(),
-            run.id,
-            job.id
-        );
+        let html = format!("{}/actions/runs/{}/job/{}", self.repo_html(), run.id, job.id);
         let ran = job.started.is_some();
-        let runner = if ran {
-            1_000_000_000 + job.id % 1_000_000
-        } else {
-            0
-        };
-        let name = if ran {
-            format!("GitHub Actions {runner}")
-        } else {
-            String::new()
-        };
+        let runner = if ran { 1_000_000_000 + job.id % 1_000_000 } else { 0 };
+        let name = if ran { format!("GitHub Actions {runner}") } else { String::new() };
         let group = if ran { "GitHub Actions" } else { "" };
         json!({
             "id": job.id, "run_id": run.id, "workflow_name": run.name, "head_branch": run.branch,
@@ -307,11 +251,7 @@ impl World {
 
 /// The jobs of an attempt that GitHub lists.
 fn listed_jobs(run: &Run) -> Vec<(&Run, &Job)> {
-    run.jobs
-        .iter()
-        .filter(|job| job.status().is_some())
-        .map(|job| (run, job))
-        .collect()
+    run.jobs.iter().filter(|job| job.status().is_some()).map(|job| (run, job)).collect()
 }
 
 /// The steps of a job, between GitHub's own first and last.
@@ -321,18 +261,11 @@ fn steps(job: &Job) -> Value {
     };
     let mut names = vec!["Set up job".to_owned()];
     names.extend(job.spec.steps.iter().cloned());
-    if let Some(step) = job
-        .failed_step
-        .as_ref()
-        .filter(|step| !names.contains(step))
-    {
+    if let Some(step) = job.failed_step.as_ref().filter(|step| !names.contains(step)) {
         names.push(step.clone());
     }
     names.push("Complete job".to_owned());
-    let broken = job
-        .failed_step
-        .as_ref()
-        .and_then(|step| names.iter().position(|name| name == step));
+    let broken = job.failed_step.as_ref().and_then(|step| names.iter().position(|name| name == step));
     let last = names.len() - 1;
     let end = job.completed.map(stamp);
     let ended_well = job.conclusion.as_deref() == Some("success");
@@ -347,10 +280,7 @@ fn steps(job: &Job) -> Value {
             (Some(_), _) => ("completed", Some("success")),
         };
         let begun = (status != "queued").then(|| stamp(started));
-        let done = end
-            .clone()
-            .filter(|_| status == "completed")
-            .or((status == "completed").then(|| stamp(started)));
+        let done = end.clone().filter(|_| status == "completed").or((status == "completed").then(|| stamp(started)));
         json!({
             "name": name, "status": status, "conclusion": conclusion, "number": n + 1,
             "started_at": begun, "completed_at": done,

@@ -22,28 +22,17 @@ pub(crate) fn get(world: &mut World, call: &Call<'_>) -> Answer {
 
 pub(crate) fn dispatch(world: &mut World, call: &Call<'_>) -> Answer {
     let Some(workflow) = world.find_workflow(call.value(0)).cloned() else {
-        return Answer::error(
-            404,
-            "Not Found",
-            "/actions/workflows#create-a-workflow-dispatch-event",
-        );
+        return Answer::error(404, "Not Found", "/actions/workflows#create-a-workflow-dispatch-event");
     };
     world.answer_dispatch(&workflow, &call.request.json(), call.hidden)
 }
 
 impl World {
     fn workflow_json(&self, workflow: &Workflow) -> Value {
-        let Workflow {
-            id,
-            path,
-            state,
-            created,
-        } = workflow;
+        let Workflow { id, path, state, created } = workflow;
         let branch = &self.repository.default_branch;
         let text = self.branches.get(branch).and_then(|b| b.files.get(path));
-        let name = text
-            .and_then(|t| Spec::parse(t).ok()?.name)
-            .unwrap_or_else(|| path.clone());
+        let name = text.and_then(|t| Spec::parse(t).ok()?.name).unwrap_or_else(|| path.clone());
         let file = path.rsplit('/').next().unwrap_or_default();
         json!({
             "id": id, "node_id": format!("W_{id}"), "name": name, "path": path, "state": state,

@@ -41,10 +41,7 @@ pub fn world() -> World {
     world.environment(Environment::named("staging"));
     world.environment(Environment::named("production").reviewed_by(&["octocat", "team:platform"]));
     let pull = world.open_pull_request(7, "Grow the network", "mona");
-    pull.files = vec![
-        ChangedFile::modified("live/vpc/main.tf"),
-        ChangedFile::renamed("a.tf", "b.tf"),
-    ];
+    pull.files = vec![ChangedFile::modified("live/vpc/main.tf"), ChangedFile::renamed("a.tf", "b.tf")];
     pull.labels = vec!["infra".to_owned()];
     world.merge(7, "hubot");
     world
@@ -52,15 +49,9 @@ pub fn world() -> World {
 
 pub fn request(method: &str, path: &str) -> Request {
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
-    let mut request = Request {
-        method: method.to_owned(),
-        path: path.to_owned(),
-        query: parse_query(query),
-        ..Request::default()
-    };
-    request
-        .headers
-        .insert("authorization".to_owned(), "Bearer token".to_owned());
+    let mut request =
+        Request { method: method.to_owned(), path: path.to_owned(), query: parse_query(query), ..Request::default() };
+    request.headers.insert("authorization".to_owned(), "Bearer token".to_owned());
     request
 }
 
@@ -70,11 +61,7 @@ pub fn get(world: &mut World, path: &str) -> Answer {
 
 pub fn send(world: &mut World, method: &str, path: &str, body: &Value) -> Answer {
     let request = Request {
-        body: if body.is_null() {
-            Vec::new()
-        } else {
-            body.to_string().into_bytes()
-        },
+        body: if body.is_null() { Vec::new() } else { body.to_string().into_bytes() },
         ..request(method, path)
     };
     world.ask(request).expect("an answer")
