@@ -15,7 +15,7 @@ use crate::{
     report::{log, outputs, outputs::Outputs, summary},
     resume::{self, Us, Verdict},
     rollout::{End, Phase, Progress, Run},
-    state::{Hand, Record, Stage},
+    state::{Hand, Record, Stage, Unreadable},
     sticky::{Found, Sticky},
     tally::{Outcome, Tally},
     tempo::Tempo,
@@ -42,6 +42,8 @@ pub struct Job<'a> {
 pub enum Begun<'a> {
     /// A rollout to follow.
     Watch(Box<Watch<'a>>),
+    /// Another process took it at the same moment.
+    Overtaken(Box<Case<'a>>),
     /// Nothing to follow: it is over already.
     Over(Over),
 }
@@ -190,7 +192,8 @@ fn nonce() -> String {
     format!("{random:016x}")
 }
 
-/// Goes on from the state that was found, waiting for its holder where there is a living one.
+/// Goes on from the state that was found. Where a living process holds the rollout it is waited for, and so
+/// it is where one was quicker by a moment.
 async fn go_on<'a>(
     mut case: Case<'a>,
     mut found: Found,
@@ -199,45 +202,64 @@ async fn go_on<'a>(
 ) -> Result<Begun<'a>, Failure> {
     let mut told = false;
     loop {
-        let record = match found {
-            Found::Nothing => return fresh::start(case, items?, None).await,
-            Found::Unreadable(error @ crate::state::Unreadable::Newer(_)) => return Err(error.to_string().into()),
-            Found::Unreadable(error) => return fresh::start(case, items?, Some(error.to_string())).await,
-            Found::Record(record) => *record,
-        };
-        let us = Us { subject: &case.subject, hand: &case.hand, origin: &case.job.context.origin, merge_event };
-        match resume::judge(&record, &us) {
-            Verdict::Afresh => return fresh::start(case, items?, None).await,
-            Verdict::Foreign(why) => return fresh::start(case, items?, Some(why)).await,
-            Verdict::Taken(why) => return Err(why.into()),
-            Verdict::Report => return Ok(Begun::Over(report(&case, &record))),
-            Verdict::Take => return take(case, record).await,
-            Verdict::Retry => {
-                let record = retry(&case, record).await?;
-                return take(case, record).await;
-            }
-            Verdict::AskAbout(hand) if has_ended(&case.github, &hand).await? => return take(case, record).await,
-            Verdict::AskAbout(hand) => {
+        let begun = match next(&mut case, found, merge_event).await? {
+            Next::Afresh(unread) => fresh::start(case, items.as_deref().map_err(Clone::clone)?, unread).await?,
+            Next::Take(record) => take(case, *record).await?,
+            Next::Over(over) => return Ok(Begun::Over(over)),
+            Next::Follow(hand, over) => {
                 if !told {
-                    log::notice(&format!(
-                        "run {} (attempt {}) follows this rollout; this one reports what it finds",
-                        hand.run, hand.attempt
-                    ));
+                    log::notice(&format!("run {} (attempt {}) follows this rollout; this one reports", hand.run, hand.attempt));
                     told = true;
                 }
-                let over = report(&case, &record);
                 case.job.files.outputs(&over.outputs.lines());
                 if !case.job.inputs.wait {
                     return Ok(Begun::Over(over));
                 }
                 case.job.patience.pause(case.job.inputs.poll_interval, None).await?;
-                let Some(sticky) = &mut case.sticky else {
-                    return Err("the comment is gone".to_owned().into());
-                };
-                found = sticky.reread().await?;
+                Begun::Overtaken(Box::new(case))
             }
+        };
+        let Begun::Overtaken(back) = begun else {
+            return Ok(begun);
+        };
+        case = *back;
+        found = match &mut case.sticky {
+            Some(sticky) => sticky.reread().await?,
+            None => Found::Nothing,
+        };
+        if matches!(found, Found::Nothing) {
+            // There was a state: what it knew must not be taken for nothing.
+            found = Found::Unreadable(Unreadable::Damaged("the comment was deleted".to_owned()));
         }
     }
+}
+
+/// What to do next about a state that was found.
+enum Next {
+    Afresh(Option<String>),
+    Take(Box<Record>),
+    Over(Over),
+    Follow(Hand, Over),
+}
+
+async fn next(case: &mut Case<'_>, found: Found, merge_event: bool) -> Result<Next, Failure> {
+    let record = match found {
+        Found::Nothing => return Ok(Next::Afresh(None)),
+        Found::Unreadable(error @ Unreadable::Newer(_)) => return Err(error.to_string().into()),
+        Found::Unreadable(error) => return Ok(Next::Afresh(Some(error.to_string()))),
+        Found::Record(record) => *record,
+    };
+    let us = Us { subject: &case.subject, hand: &case.hand, origin: &case.job.context.origin, merge_event };
+    Ok(match resume::judge(&record, &us) {
+        Verdict::Afresh => Next::Afresh(None),
+        Verdict::Foreign(why) => Next::Afresh(Some(why)),
+        Verdict::Taken(why) => return Err(why.into()),
+        Verdict::Report => Next::Over(report(case, &record)),
+        Verdict::Take => Next::Take(Box::new(record)),
+        Verdict::Retry => Next::Take(Box::new(retry(case, record).await?)),
+        Verdict::AskAbout(hand) if has_ended(&case.github, &hand).await? => Next::Take(Box::new(record)),
+        Verdict::AskAbout(hand) => Next::Follow(hand, report(case, &record)),
+    })
 }
 
 /// Whether the attempt that holds the rollout has ended, as GitHub tells.

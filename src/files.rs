@@ -4,6 +4,7 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use secrecy::SecretString;
@@ -11,7 +12,7 @@ use secrecy::SecretString;
 use crate::report::log::redact;
 
 /// The files of this step. Those the runner did not name are left out.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Files {
     /// `GITHUB_OUTPUT`
     pub output: Option<PathBuf>,
@@ -21,6 +22,7 @@ pub struct Files {
     pub state: Option<PathBuf>,
     /// Cut out of everything that is written.
     pub token: SecretString,
+    told: AtomicBool,
 }
 
 impl Files {
@@ -34,11 +36,18 @@ impl Files {
             summary: value("GITHUB_STEP_SUMMARY").map(PathBuf::from),
             state: value("GITHUB_STATE").map(PathBuf::from),
             token: SecretString::from(value("INPUT_TOKEN").unwrap_or_default().trim().to_owned()),
+            told: AtomicBool::new(false),
         }
+    }
+
+    /// Whether outputs were set before in this process.
+    pub fn told(&self) -> bool {
+        self.told.load(Ordering::Relaxed)
     }
 
     /// Sets the outputs.
     pub fn outputs(&self, lines: &str) {
+        self.told.store(true, Ordering::Relaxed);
         self.put(self.output.as_deref(), lines, "outputs (GITHUB_OUTPUT)");
     }
 

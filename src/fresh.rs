@@ -30,7 +30,7 @@ const MOST_TRIES: u32 = 9;
 ///
 /// # Errors
 /// GitHub cannot be asked, or it cannot be told what was dispatched before.
-pub async fn start(case: Case<'_>, items: Vec<Item>, unread: Option<String>) -> Result<Begun<'_>, Failure> {
+pub async fn start<'a>(case: Case<'a>, items: &[Item], unread: Option<String>) -> Result<Begun<'a>, Failure> {
     if case.pull.labels.contains(&case.job.inputs.skip_label) {
         let reason = format!("pull request #{} has the label `{}`", case.pull.number, case.job.inputs.skip_label);
         return Ok(skipped(Some(case.pull.number), &reason));
@@ -42,7 +42,7 @@ pub async fn start(case: Case<'_>, items: Vec<Item>, unread: Option<String>) -> 
         );
         return Ok(skipped(Some(case.pull.number), &reason));
     }
-    let (rollout, mut checked) = prepare(&case.github, &case.subject, &items, case.job.inputs).await?;
+    let (rollout, mut checked) = prepare(&case.github, &case.subject, items, case.job.inputs).await?;
     if let Some(why) = &unread {
         tracing::warn!("the comment's state is not used: {why}");
     }
@@ -187,17 +187,8 @@ fn adopt(rollout: &mut Rollout, runs: &[RunFacts]) -> usize {
 
 /// A watch over a rollout.
 pub fn watch<'a>(case: Case<'a>, rollout: Rollout, origin: Origin, checked: Checked, observer: Observer) -> Watch<'a> {
-    let Case { job, github, hand, sticky, .. } = case;
     Watch {
-        context: job.context,
-        inputs: job.inputs,
-        files: job.files,
-        tempo: job.tempo,
-        github,
-        patience: job.patience,
-        sticky,
         rollout,
-        hand,
         origin,
         workflows: checked.workflows,
         findings: checked.findings,
@@ -205,19 +196,22 @@ pub fn watch<'a>(case: Case<'a>, rollout: Rollout, origin: Origin, checked: Chec
         logged: Vec::new(),
         barred: None,
         warned: None,
+        case,
     }
 }
 
-/// Takes the rollout in hand: writes this process into the state, and looks whether that stands.
+/// Takes the rollout in hand: writes this process into the state, and looks whether that stands. Where
+/// another process was quicker, that one dispatches, and this one looks at the comment again.
+///
+/// # Errors
+/// GitHub cannot be asked.
 pub async fn hold(mut watch: Watch<'_>) -> Result<Begun<'_>, Failure> {
     watch.show(Stage::Live, &Watcher::Here).await?;
-    let nonce = watch.hand.nonce.clone();
-    if let Some(sticky) = &mut watch.sticky
+    let nonce = watch.case.hand.nonce.clone();
+    if let Some(sticky) = &mut watch.case.sticky
         && !sticky.stands(&nonce).await?
     {
-        return Err("another run of this action took this rollout at the same moment, and goes on with it"
-            .to_owned()
-            .into());
+        return Ok(Begun::Overtaken(Box::new(watch.case)));
     }
     Ok(Begun::Watch(Box::new(watch)))
 }

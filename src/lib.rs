@@ -33,6 +33,7 @@
 
 pub mod affected;
 pub mod begin;
+pub mod cadence;
 pub mod context;
 pub mod decide;
 pub mod event;
@@ -105,6 +106,8 @@ pub async fn run(environment: &[(String, String)], tempo: Tempo, stop: signal::R
     let job = Job { inputs: &inputs, context, files: &files, tempo, patience };
     match begin::begin(job).await {
         Ok(Begun::Watch(watch)) => follow(*watch).await,
+        // `begin` looks again itself.
+        Ok(Begun::Overtaken(_)) => false,
         Ok(Begun::Over(over)) => {
             files.outputs(&over.outputs.lines());
             files.summary(&over.summary);
@@ -137,7 +140,10 @@ fn give_up(files: &Files, failure: &Failure, on_timeout: Option<OnTimeout>) -> b
         Failure::Mistakes(mistakes) => mistakes.iter().for_each(|mistake| tracing::error!("{mistake}")),
         Failure::Trouble(trouble) => tracing::error!("{trouble}"),
     }
-    files.outputs(&Outputs::bare(result).lines());
+    // While another copy was followed, its outputs were kept current: they are better than none.
+    if result != Outcome::Pending || !files.told() {
+        files.outputs(&Outputs::bare(result).lines());
+    }
     files.summary(&summary::sentence(&log::redact(&failure.to_string(), &files.token)));
     pass
 }
@@ -145,7 +151,7 @@ fn give_up(files: &Files, failure: &Failure, on_timeout: Option<OnTimeout>) -> b
 /// Follows the rollout to an end of the watch, and tells it.
 async fn follow(mut watch: Watch<'_>) -> bool {
     let ended = watch.run().await;
-    let inputs = watch.inputs;
+    let inputs = watch.case.job.inputs;
     let tally = |watch: &Watch<'_>| tally::Tally::of(&watch.rollout.standings());
     match ended {
         Ended::Finished => {

@@ -15,7 +15,7 @@ use crate::{
     files::Files,
     fresh,
     github::{Github, Patience},
-    inputs::Inputs,
+    inputs::{Inputs, OnCancel},
     observe::Observer,
     plan::Subject,
     preflight::Checked,
@@ -53,23 +53,36 @@ pub async fn run(environment: &[(String, String)], tempo: Tempo, stop: signal::R
     };
     let patience = Patience::new(tempo.last_words * 4, stop);
     let job = Job { inputs: &inputs, context, files: &files, tempo, patience };
-    if let Err(failure) = finish(job, pull_request, &nonce).await {
-        tracing::warn!("the comment could not be finished: {failure}");
+    let on_cancel = inputs.on_cancel;
+    let doomed = match on_cancel {
+        OnCancel::Leave => String::new(),
+        OnCancel::CancelWaiting => saved("waiting"),
+        OnCancel::CancelAll => saved("active"),
+    };
+    let doomed: Vec<u64> = doomed.split(',').filter_map(|run| run.parse().ok()).collect();
+    if let Err(failure) = finish(job, pull_request, &nonce, &doomed).await {
+        tracing::warn!("the post step could not finish what the main step left: {failure}");
     }
     true
 }
 
-async fn finish(mut job: Job<'_>, pull_request: u64, nonce: &str) -> Result<(), Failure> {
+async fn finish(mut job: Job<'_>, pull_request: u64, nonce: &str, doomed: &[u64]) -> Result<(), Failure> {
     if job.context.repository.is_empty() {
         let event = event::read(&job.context.event_path, &job.context.event_name, job.inputs.pull_request)?;
         job.context.repository = event.repository.filter(|name| context::is_repository(name)).unwrap_or_default();
     }
     let github = Github::new(&job.context, job.inputs, job.tempo, job.patience.clone())?;
-    if !job.inputs.comment {
-        return Ok(());
-    }
-    let (sticky, found) = Sticky::open(&github, pull_request, &job.inputs.comment_key).await?;
-    let Found::Record(record) = found else {
+    let opened = if job.inputs.comment {
+        Some(Sticky::open(&github, pull_request, &job.inputs.comment_key).await?)
+    } else {
+        None
+    };
+    let Some((sticky, Found::Record(record))) = opened else {
+        // No comment tells: what the main step saved does.
+        for run in doomed {
+            github.cancel(*run).await?;
+            tracing::warn!("run {run}: cancellation asked for");
+        }
         return Ok(());
     };
     if record.hand.nonce != nonce || record.hand.released || record.stage != Stage::Live {
@@ -82,9 +95,9 @@ async fn finish(mut job: Job<'_>, pull_request: u64, nonce: &str) -> Result<(), 
     let observer = Observer::new(job.tempo.lost, false);
     let case = Case { job, github, pull, subject, hand, sticky: Some(sticky) };
     let mut watch = fresh::watch(case, record.rollout, record.origin, Checked::default(), observer);
-    let now = watch.github.now();
+    let now = watch.case.github.now();
     let shows = vec![false; watch.rollout.deployments.len()];
-    if let Err(trouble) = watch.observer.look(&watch.github, &mut watch.rollout, &shows, now).await {
+    if let Err(trouble) = watch.observer.look(&watch.case.github, &mut watch.rollout, &shows, now).await {
         tracing::info!("the runs could not be looked at once more: {trouble}");
     }
     tracing::warn!("the main step was killed: the comment now says that nobody is watching");

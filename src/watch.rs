@@ -6,12 +6,13 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
-    context::{Context, Origin},
+    begin::Case,
+    cadence,
+    context::Origin,
     decide::{self, Decision},
-    files::Files,
     finding::Finding,
-    github::{Dispatched, Github, Patience, Trouble},
-    inputs::{Inputs, OnCancel},
+    github::{Dispatched, Patience, Trouble},
+    inputs::OnCancel,
     observe::Observer,
     preflight::Source,
     report::{View, Watcher, comment, outputs, outputs::Outputs, summary},
@@ -19,7 +20,6 @@ use crate::{
     run::Time,
     state::{self, Hand, Record, Stage},
     sticky::Sticky,
-    tempo::Tempo,
     workflow::Declared,
 };
 
@@ -28,8 +28,6 @@ use crate::{
 const BATCH: usize = 20;
 /// The same where the runs' titles do not show ids, so that nothing could be looked for.
 const BATCH_UNSEEN: usize = 1;
-/// How far the interval stretches while nothing changes.
-const STRETCH: u32 = 4;
 
 /// Why a watch ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,24 +47,10 @@ pub enum Ended {
 /// One rollout, followed.
 #[derive(Debug)]
 pub struct Watch<'a> {
-    /// Where this runs.
-    pub context: Context,
-    /// What was asked.
-    pub inputs: &'a Inputs,
-    /// The runner's files.
-    pub files: &'a Files,
-    /// Durations.
-    pub tempo: Tempo,
-    /// The API.
-    pub github: Github,
-    /// How long to stay.
-    pub patience: Patience,
-    /// The comment, unless `comment` is `false`.
-    pub sticky: Option<Sticky>,
+    /// The job, its pull request and its comment.
+    pub case: Case<'a>,
     /// The rollout.
     pub rollout: Rollout,
-    /// Who may dispatch: this process.
-    pub hand: Hand,
     /// The use of the action that began it.
     pub origin: Origin,
     /// The workflows, as preflight read them.
@@ -89,6 +73,7 @@ impl Watch<'_> {
         let mut idle = 0;
         loop {
             let before = self.rollout.clone();
+            let counted = self.case.github.counted();
             let (decision, trouble) = match self.pass().await {
                 Ok(decision) => (decision, None),
                 Err(trouble) => (Decision::default(), Some(trouble)),
@@ -110,11 +95,12 @@ impl Watch<'_> {
             {
                 return Ended::Broken(why);
             }
-            if !self.inputs.wait {
+            if !self.case.job.inputs.wait {
                 return Ended::OnePass;
             }
             idle = if self.rollout == before { idle + 1 } else { 0 };
-            match self.patience.pause(self.interval(idle), None).await {
+            let interval = self.interval(idle, self.case.github.counted() - counted);
+            match self.case.job.patience.pause(interval, None).await {
                 Ok(()) => {}
                 Err(Trouble::Stopped) => return Ended::Stopped,
                 Err(_) => return Ended::TimedOut,
@@ -125,12 +111,12 @@ impl Watch<'_> {
     /// Observe, decide, act, show.
     async fn pass(&mut self) -> Result<Decision, Trouble> {
         let shows: Vec<bool> = (0..self.rollout.deployments.len()).map(|index| self.title_shows_id(index)).collect();
-        let now = self.github.now();
-        self.observer.look(&self.github, &mut self.rollout, &shows, now).await?;
+        let now = self.case.github.now();
+        self.observer.look(&self.case.github, &mut self.rollout, &shows, now).await?;
         loop {
             let standings = self.rollout.standings();
             self.log(&standings);
-            let mut decision = decide::decide(&self.rollout, &standings, self.inputs.max_parallel);
+            let mut decision = decide::decide(&self.rollout, &standings, self.case.job.inputs.max_parallel);
             if self.barred.is_some() {
                 decision.dispatch.clear();
             }
@@ -145,7 +131,7 @@ impl Watch<'_> {
     /// A comment that GitHub refuses must not hide that all has ended, nor end the watch.
     async fn show_end_of_pass(&mut self, finished: bool) -> Result<(), Trouble> {
         let stage = if finished { Stage::Finished } else { Stage::Live };
-        let watcher = if self.inputs.wait { Watcher::Here } else { Watcher::Later };
+        let watcher = if self.case.job.inputs.wait { Watcher::Here } else { Watcher::Later };
         match self.show(stage, &watcher).await {
             Err(trouble @ (Trouble::Forbidden { .. } | Trouble::NotFound { .. } | Trouble::Refused { .. })) => {
                 self.warn_once(format!("the comment could not be brought up to date: {trouble}"));
@@ -166,7 +152,7 @@ impl Watch<'_> {
     async fn act(&mut self, mut ready: Vec<usize>) -> Result<(), Trouble> {
         let seen = ready.first().is_some_and(|first| self.title_shows_id(*first));
         ready.truncate(if seen { BATCH } else { BATCH_UNSEEN });
-        let now = self.github.now();
+        let now = self.case.github.now();
         for index in &ready {
             self.set(*index, Progress::Intended { at: now, note: None });
         }
@@ -175,16 +161,15 @@ impl Watch<'_> {
             ready.iter().for_each(|index| self.set(*index, Progress::Planned));
             return Err(trouble);
         }
-        let mut trouble = None;
         for (done, index) in ready.iter().enumerate() {
-            if let Err(reason) = self.dispatch(*index).await {
-                // This one and those behind it were surely not sent.
+            let result = self.dispatch(*index).await;
+            if result.is_err() || self.barred.is_some() {
+                // This one and those behind it were surely not accepted.
                 ready.iter().skip(done).for_each(|index| self.set(*index, Progress::Planned));
-                trouble = Some(reason);
-                break;
+                return result;
             }
         }
-        trouble.map_or(Ok(()), Err)
+        Ok(())
     }
 
     /// Sends one dispatch and takes down what came of it.
@@ -197,13 +182,13 @@ impl Watch<'_> {
         let source = (planned.workflow.clone(), planned.git_ref.clone());
         let Some(declared) = self.workflows.get(&source) else {
             let reason = "its workflow was not checked, so it was not dispatched".to_owned();
-            self.set(index, failed(reason, self.github.now()));
+            self.set(index, failed(reason, self.case.github.now()));
             return Ok(());
         };
         let inputs = declared.filled(&planned.inputs, &self.rollout.subject.merge_commit, &id);
         let shows = declared.shows(&inputs, &id);
-        let outcome = self.github.dispatch(&planned.workflow, &planned.git_ref, &inputs).await;
-        let at = self.github.now();
+        let outcome = self.case.github.dispatch(&planned.workflow, &planned.git_ref, &inputs).await;
+        let at = self.case.github.now();
         let progress = match outcome {
             Dispatched::Run(id) => {
                 if let Some(deployment) = self.rollout.deployments.get_mut(index) {
@@ -220,6 +205,11 @@ impl Watch<'_> {
             },
             Dispatched::Unknown(why) => Progress::Intended { at, note: Some(why) },
             Dispatched::Refused(why) => failed(format!("the dispatch was refused: {why}"), at),
+            Dispatched::Forbidden(why) => {
+                // Every other dispatch would be refused too: nothing is marked failed, nothing more is sent.
+                self.barred = Some(why);
+                return Ok(());
+            }
             Dispatched::Unsent(trouble) => return Err(trouble),
         };
         self.set(index, progress);
@@ -245,27 +235,27 @@ impl Watch<'_> {
     /// Brings outputs, saved state and comment up to what is true now.
     pub async fn show(&mut self, stage: Stage, watcher: &Watcher) -> Result<(), Trouble> {
         let standings = self.rollout.standings();
-        self.files.outputs(&self.outputs(&standings).lines());
+        self.case.job.files.outputs(&self.outputs(&standings).lines());
         self.save(false);
-        if let Some(sticky) = &mut self.sticky {
-            let hand = Hand { released: stage == Stage::Finished || *watcher != Watcher::Here, ..self.hand.clone() };
+        if let Some(sticky) = &mut self.case.sticky {
+            let hand = Hand { released: stage == Stage::Finished || *watcher != Watcher::Here, ..self.case.hand.clone() };
             let record = Record { stage, hand, origin: self.origin.clone(), rollout: self.rollout.clone() };
-            let run_url = self.context.run_url();
+            let run_url = self.case.job.context.run_url();
             let view = View {
                 rollout: &record.rollout,
                 standings: &standings,
                 stage,
                 watcher: watcher.clone(),
                 findings: &self.findings,
-                server_url: &self.context.server_url,
+                server_url: &self.case.job.context.server_url,
                 run_url: &run_url,
             };
             let body = comment::render(&view, &record.rollout.subject.comment_key, &state::encode(&record));
-            let body = crate::report::log::redact(&body, &self.inputs.token);
+            let body = crate::report::log::redact(&body, &self.case.job.inputs.token);
             let known = sticky.place().map(|(id, _)| id);
             sticky.write(&body).await?;
             if sticky.place().map(|(id, _)| id) != known {
-                self.files.outputs(&self.outputs(&standings).lines());
+                self.case.job.files.outputs(&self.outputs(&standings).lines());
                 self.save(false);
             }
         }
@@ -274,21 +264,27 @@ impl Watch<'_> {
 
     /// What a later process on this runner (the post step) needs.
     pub fn save(&self, orderly: bool) {
-        let place = self.sticky.as_ref().and_then(Sticky::place);
-        let comment = place.map(|(id, _)| id.to_string()).unwrap_or_default();
-        self.files.state(&format!(
-            "orderly={orderly}\npull_request={}\ncomment={comment}\nnonce={}\n",
-            self.rollout.subject.pull_request, self.hand.nonce
+        // For `on-cancel` where no comment tells: the runs that are not approved yet, and the others.
+        let runs = |cancel: OnCancel| {
+            let active = self.rollout.deployments.iter().filter(|deployment| dooms(cancel, deployment));
+            active.filter_map(|deployment| Some(deployment.run()?.id.to_string())).collect::<Vec<_>>().join(",")
+        };
+        self.case.job.files.state(&format!(
+            "orderly={orderly}\npull_request={}\nnonce={}\nwaiting={}\nactive={}\n",
+            self.rollout.subject.pull_request,
+            self.case.hand.nonce,
+            runs(OnCancel::CancelWaiting),
+            runs(OnCancel::CancelAll),
         ));
     }
 
     /// The outputs as of now.
     pub fn outputs(&self, standings: &[Standing]) -> Outputs {
         let tally = crate::tally::Tally::of(standings);
-        let place = self.sticky.as_ref().and_then(Sticky::place);
+        let place = self.case.sticky.as_ref().and_then(Sticky::place);
         Outputs {
             result: tally.result(),
-            deployments: outputs::rows(&self.rollout, standings, &self.context.server_url),
+            deployments: outputs::rows(&self.rollout, standings, &self.case.job.context.server_url),
             tally,
             pull_request: Some(self.rollout.subject.pull_request),
             comment_id: place.map(|(id, _)| id),
@@ -299,31 +295,31 @@ impl Watch<'_> {
     /// Writes the job summary.
     pub fn summarise(&self, stage: Stage, watcher: &Watcher) {
         let standings = self.rollout.standings();
-        let run_url = self.context.run_url();
+        let run_url = self.case.job.context.run_url();
         let view = View {
             rollout: &self.rollout,
             standings: &standings,
             stage,
             watcher: watcher.clone(),
             findings: &self.findings,
-            server_url: &self.context.server_url,
+            server_url: &self.case.job.context.server_url,
             run_url: &run_url,
         };
-        self.files.summary(&summary::render(&view));
+        self.case.job.files.summary(&summary::render(&view));
     }
 
     /// The last thing to do when somebody must leave before the end: say that nobody is watching, and begin
     /// what `on-cancel` asks for. Both at once, since there are seconds.
     pub async fn leave(&mut self, why: &str, cancel: OnCancel) {
-        let quick = self.github.with_patience(Patience::only(self.tempo.last_words));
+        let quick = self.case.github.with_patience(Patience::only(self.case.job.tempo.last_words));
         let doomed: Vec<u64> = self
             .rollout
             .deployments
             .iter()
-            .filter(|deployment| deployment.active() && dooms(cancel, deployment))
+            .filter(|deployment| dooms(cancel, deployment))
             .filter_map(|deployment| Some(deployment.run()?.id))
             .collect();
-        if let Some(sticky) = &mut self.sticky {
+        if let Some(sticky) = &mut self.case.sticky {
             sticky.set_github(&quick);
         }
         let why = if doomed.is_empty() {
@@ -332,7 +328,7 @@ impl Watch<'_> {
             format!("{why}, and {} unfinished runs were cancelled with it", doomed.len())
         };
         let watcher = Watcher::Nobody(why);
-        self.files.outputs(&self.outputs(&self.rollout.standings()).lines());
+        self.case.job.files.outputs(&self.outputs(&self.rollout.standings()).lines());
         self.summarise(Stage::Live, &watcher);
         let cancels = futures_util::future::join_all(doomed.iter().map(|run| quick.cancel(*run)));
         let (shown, cancelled) = futures_util::future::join(self.show(Stage::Live, &watcher), cancels).await;
@@ -348,9 +344,18 @@ impl Watch<'_> {
         self.save(shown.is_ok());
     }
 
-    /// Longer while nothing changes, so that a day of waiting costs little.
-    fn interval(&self, idle: u32) -> Duration {
-        self.inputs.poll_interval * idle.clamp(1, STRETCH)
+    /// The time to the next look. It is said when the budget makes it longer than asked.
+    fn interval(&mut self, idle: u32, cost: u64) -> Duration {
+        let base = self.case.job.inputs.poll_interval;
+        let budget = self.case.github.budget();
+        let interval = cadence::interval(base, idle, cost, &budget);
+        if interval > base * cadence::STRETCH {
+            let left = budget.remaining.unwrap_or_default();
+            self.warn_once(format!(
+                "slowing down: {left} requests are left in this hour for the whole repository, so some are left to others"
+            ));
+        }
+        interval
     }
 
     /// One line for each deployment that changed.
@@ -359,11 +364,11 @@ impl Watch<'_> {
             if self.logged.get(index) == Some(&standing.status) {
                 continue;
             }
-            let mut line = change(deployment, standing, self.github.now());
+            let mut line = change(deployment, standing, self.case.github.now());
             if let Some(run) = deployment.run() {
                 line.push_str(&format!(
                     " ({}/{}/actions/runs/{})",
-                    self.context.server_url, self.context.repository, run.id
+                    self.case.job.context.server_url, self.case.job.context.repository, run.id
                 ));
             }
             match standing.status {
@@ -386,7 +391,7 @@ fn dooms(cancel: OnCancel, deployment: &Deployment) -> bool {
         OnCancel::CancelWaiting => {
             matches!(&deployment.progress, Progress::Followed(run) if run.phase != Phase::Running)
         }
-        OnCancel::CancelAll => true,
+        OnCancel::CancelAll => deployment.active(),
     }
 }
 

@@ -5,7 +5,10 @@
 //! repeated only when it was surely not accepted: nothing was sent, or GitHub refused it for its limits.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -171,6 +174,8 @@ pub struct Http {
 struct Shared {
     pace: Mutex<Pace>,
     budget: Mutex<Budget>,
+    /// Requests that count against the primary limit: 304 does not.
+    counted: AtomicU64,
     /// How far GitHub's clock is ahead of this machine's.
     ahead: Mutex<TimeDelta>,
 }
@@ -206,6 +211,7 @@ impl Http {
                 pace: Mutex::new(Pace::new(tempo)),
                 budget: Mutex::default(),
                 ahead: Mutex::default(),
+                counted: AtomicU64::new(0),
             }),
         })
     }
@@ -219,6 +225,11 @@ impl Http {
     pub fn now(&self) -> DateTime<Utc> {
         let now = Utc::now() + *self.shared.ahead.lock().unwrap_or_else(PoisonError::into_inner);
         DateTime::from_timestamp(now.timestamp(), 0).unwrap_or(now)
+    }
+
+    /// How many requests so far count against the primary limit.
+    pub fn counted(&self) -> u64 {
+        self.shared.counted.load(Ordering::Relaxed)
     }
 
     /// What GitHub last said of the rate limit.
@@ -344,6 +355,9 @@ impl Http {
         tracing::debug!("{} {uri} → {}", call.method, parts.status.as_u16());
         let reply = Reply { status: parts.status, headers: parts.headers, body };
         self.shared.budget.lock().unwrap_or_else(PoisonError::into_inner).note(&reply.headers);
+        if reply.status != StatusCode::NOT_MODIFIED {
+            self.shared.counted.fetch_add(1, Ordering::Relaxed);
+        }
         if let Some(ahead) = limits::clock_ahead(&reply.headers, Utc::now()) {
             *self.shared.ahead.lock().unwrap_or_else(PoisonError::into_inner) = ahead;
         }

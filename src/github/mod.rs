@@ -57,6 +57,11 @@ impl Github {
         self.http.now()
     }
 
+    /// How many requests so far count against the primary limit.
+    pub fn counted(&self) -> u64 {
+        self.http.counted()
+    }
+
     /// What GitHub last said of the rate limit.
     pub fn budget(&self) -> Budget {
         self.http.budget()

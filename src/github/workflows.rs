@@ -26,8 +26,10 @@ pub enum Dispatched {
     Run(u64),
     /// Accepted by a server that does not tell the run's id.
     Unnamed,
-    /// Surely not accepted.
+    /// Surely not accepted, and what is wrong is this dispatch.
     Refused(String),
+    /// Surely not accepted, and what is wrong is the token: no other dispatch would be accepted either.
+    Forbidden(String),
     /// It may or may not have been accepted.
     Unknown(String),
     /// Nothing was sent.
@@ -96,9 +98,8 @@ impl Github {
             Err(trouble @ (Trouble::OutOfTime { .. } | Trouble::Stopped | Trouble::Unauthorized(_))) => {
                 Dispatched::Unsent(trouble)
             }
-            Err(trouble @ (Trouble::Forbidden { .. } | Trouble::NotFound { .. } | Trouble::Refused { .. })) => {
-                Dispatched::Refused(trouble.to_string())
-            }
+            Err(trouble @ Trouble::Forbidden { .. }) => Dispatched::Forbidden(trouble.to_string()),
+            Err(trouble @ (Trouble::NotFound { .. } | Trouble::Refused { .. })) => Dispatched::Refused(trouble.to_string()),
         }
     }
 }
