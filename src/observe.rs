@@ -220,7 +220,8 @@ impl Observer {
             };
             let Some(facts) = facts else { continue };
             self.missing.remove(&index);
-            if !facts.is_dispatch_of(&deployment.planned.workflow) {
+            let of_another = identity::ids_in(&facts.title).any(|word| word != id && ids.iter().any(|other| other == word));
+            if of_another || !facts.is_dispatch_of(&deployment.planned.workflow) {
                 // The state names a run that is none of ours.
                 tracing::warn!(
                     "run {} is no dispatch of `{}`: the state named a wrong run",
@@ -228,7 +229,7 @@ impl Observer {
                     deployment.planned.workflow
                 );
                 deployment.progress =
-                    Progress::Intended { at: now, note: Some("the state named a wrong run".to_owned()) };
+                    Progress::Intended { at: now, note: Some("a wrong run was named".to_owned()) };
                 continue;
             }
             if self.applied.get(&facts.id) != Some(&facts) {

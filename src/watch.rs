@@ -189,7 +189,11 @@ impl Watch<'_> {
         let shows = declared.shows(&inputs, &id);
         let outcome = self.case.github.dispatch(&planned.workflow, &planned.git_ref, &inputs).await;
         let at = self.case.github.now();
+        let taken = |id: &u64| self.rollout.deployments.iter().filter_map(Deployment::run).any(|run| run.id == *id);
         let progress = match outcome {
+            Dispatched::Run(id) if taken(&id) => {
+                Progress::Intended { at, note: Some(format!("GitHub named run {id}, which is another deployment's")) }
+            }
             Dispatched::Run(id) => {
                 if let Some(deployment) = self.rollout.deployments.get_mut(index) {
                     deployment.started_at = Some(at);

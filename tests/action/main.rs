@@ -5,6 +5,7 @@
 mod bad_input;
 mod contract;
 mod crashes;
+mod faults;
 mod leaving;
 mod resuming;
 mod samples;

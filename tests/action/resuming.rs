@@ -79,7 +79,7 @@ fn a_state_that_names_a_foreign_run_is_not_believed() {
     stage.next_attempt();
     let ended = stage.run();
     ended.expect("pending", 0);
-    assert!(ended.log.contains("wrong run"), "{}", ended.log);
+    assert!(ended.log.contains("a wrong run was named"), "{}", ended.log);
     assert_eq!(stage.github.world(|world| world.dispatches().len()), 1, "it is looked for, not sent again");
 }
 

@@ -5,6 +5,7 @@ use std::{
     fs,
     path::PathBuf,
     process::{Child, Command, Stdio},
+    sync::atomic::{AtomicUsize, Ordering},
     thread,
     time::{Duration, Instant},
 };
@@ -74,6 +75,30 @@ pub fn will_say(world: &mut World, component: &str, environment: &str, state: Re
     world
         .when(move |run| run.inputs["component"] == *component && run.inputs["github_environment"] == *wanted)
         .reviewed(Duration::from_millis(60), state, "mona", words);
+}
+
+/// Plays many stories, some at once: they mostly wait.
+pub fn play_all<T: Send + Sync>(stories: &[T], play: impl Fn(&T) + Sync) {
+    let next = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                while let Some(story) = stories.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    play(story);
+                }
+            });
+        }
+    });
+}
+
+const AT_ONCE: usize = 6;
+
+/// A world in a hurry, for stories that are played hundreds of times.
+pub fn quick_world() -> World {
+    let mut world = world();
+    world.pace.queued = Duration::from_millis(5);
+    world.pace.takes = Duration::from_millis(15);
+    world
 }
 
 pub struct Stage {

@@ -1,0 +1,103 @@
+//! Every fault at every request of a story: the same verdict, and nothing dispatched twice.
+//!
+//! The one exception is a dispatch that never reached GitHub though it was sent: it is lost, and a re-run
+//! mends it.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use simulated_github::{Fault, ReviewState::Approved, When, World};
+
+use crate::stage::{Stage, component, play_all, quick_world, will_say};
+
+fn story() -> (World, Value) {
+    let mut world = quick_world();
+    will_say(&mut world, "vpc", "prod", Approved, "yes");
+    let list = json!([
+        component("vpc", "plat-prod", "prod", &[component("app", "plat-prod", "dev", &[])]),
+        component("cache", "plat-dev", "dev", &[]),
+    ]);
+    (world, list)
+}
+
+/// How many requests the story takes undisturbed.
+fn requests() -> u64 {
+    let (world, list) = story();
+    let stage = Stage::new(world, &list);
+    stage.run().expect("succeeded", 0);
+    stage.github.world(|world| world.request_count())
+}
+
+fn play(fault: &Fault, request: u64) {
+    let (mut world, list) = story();
+    let only_lists = matches!(fault, Fault::Reordered | Fault::RepeatedPage);
+    let is_list = |path: &str| path.ends_with("/runs") || path.ends_with("/comments");
+    let when = When::request(request).and(move |info| !only_lists || is_list(&info.request.path));
+    world.faults.once(when, fault.clone());
+    let mut stage = Stage::new(world, &list);
+    let place = format!("{} at request {request}", fault.name());
+    let ended = stage.run();
+    let twice = |stage: &Stage| stage.dispatched().values().any(|count| *count > 1);
+    assert!(!twice(&stage), "{place}: {:?}", stage.dispatched());
+    if ended.output("result") != "succeeded" {
+        let lost = ended.statuses().iter().any(|status| status.ends_with(": lost"));
+        assert!(lost && ended.code == Some(1), "{place}: {}", ended.log);
+        let never_came = stage.github.world(|world| {
+            let exchange = world.exchanges.iter().find(|exchange| exchange.number == request).unwrap();
+            exchange.path.ends_with("/dispatches")
+        });
+        assert!(never_came, "{place}: only a dispatch may be lost: {}", ended.log);
+        stage.next_attempt();
+        stage.run().expect("succeeded", 0);
+        assert!(!twice(&stage), "{place}: {:?}", stage.dispatched());
+    }
+    assert_eq!(stage.dispatched().len(), 3, "{place}: none is forgotten");
+    assert_eq!(stage.github.world(|world| world.comments.len()), 1, "{place}: one comment");
+    assert!(stage.comment().contains("All 3 deployments succeeded"), "{place}: {}", stage.comment());
+    assert_eq!(stage.github.world(|world| world.violations.clone()), Vec::<String>::new(), "{place}");
+}
+
+fn at_every_request(faults: &[Fault]) {
+    at_requests(faults, 1);
+}
+
+fn at_requests(faults: &[Fault], step: usize) {
+    let last = requests() + 2;
+    let stories: Vec<(&Fault, u64)> =
+        faults.iter().flat_map(|fault| (1..=last).step_by(step).map(move |request| (fault, request))).collect();
+    play_all(&stories, |(fault, request)| play(fault, *request));
+}
+
+#[test]
+fn server_errors() {
+    at_every_request(&[Fault::Status(500, json!({"message": "Server Error"})), Fault::Html502, Fault::EffectThen502]);
+}
+
+#[test]
+fn broken_connections() {
+    at_every_request(&[Fault::ResetBefore, Fault::ResetAfter, Fault::Truncated]);
+}
+
+#[test]
+fn limits() {
+    at_every_request(&[
+        Fault::SecondaryLimit { retry_after: Some(1), status: 403 },
+        Fault::SecondaryLimit { retry_after: None, status: 429 },
+    ]);
+}
+
+#[test]
+fn answers_that_come_too_late() {
+    // Each costs a whole time-out, so not every request is tried.
+    at_requests(&[Fault::HangAfter(Duration::from_millis(1500))], 5);
+}
+
+#[test]
+fn answers_that_are_old_or_out_of_order() {
+    at_every_request(&[
+        Fault::NotModified,
+        Fault::Stale(Duration::from_millis(200)),
+        Fault::Reordered,
+        Fault::RepeatedPage,
+    ]);
+}
