@@ -17,13 +17,14 @@ use crate::{
     rollout::{End, Phase, Progress, Run},
     state::{Hand, Record, Stage, Unreadable},
     sticky::{Found, Sticky},
+    sweep,
     tally::{Outcome, Tally},
     tempo::Tempo,
     watch::Watch,
 };
 
 /// Everything a run of the action is given.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Job<'a> {
     /// The inputs.
     pub inputs: &'a Inputs,
@@ -92,11 +93,7 @@ pub async fn begin(mut job: Job<'_>) -> Result<Begun<'_>, Failure> {
         Trigger::Closed { number } => (Some(number), true),
         Trigger::Pushed { .. } => (None, true),
         Trigger::Preview { number } | Trigger::Asked { number } => (Some(number), false),
-        Trigger::Sweep => {
-            return Err("input `pull-request` is empty, and the event has no pull request: name the pull request"
-                .to_owned()
-                .into());
-        }
+        Trigger::Sweep => return sweep::run(job).await.map(Begun::Over),
     };
     let items = read_items(&job);
     if let Err(mistake) = &items
@@ -143,7 +140,11 @@ async fn merged_by_push(job: &Job<'_>, github: &Github, commit: &str) -> Result<
     }
 }
 
-async fn with_pull<'a>(
+/// Begins for a pull request that is known.
+///
+/// # Errors
+/// As [`begin`].
+pub async fn with_pull<'a>(
     job: Job<'a>,
     github: Github,
     pull: Pull,

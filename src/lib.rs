@@ -54,6 +54,7 @@ pub mod rollout;
 pub mod run;
 pub mod state;
 pub mod sticky;
+pub mod sweep;
 pub mod tally;
 pub mod tempo;
 pub mod verdict;

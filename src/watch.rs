@@ -296,8 +296,20 @@ impl Watch<'_> {
         }
     }
 
+    /// The job summary after an end of the watch.
+    pub fn summary_text(&self, ended: &Ended) -> String {
+        match ended {
+            Ended::Finished => self.summary(Stage::Finished, &Watcher::Here),
+            _ => self.summary(Stage::Live, &Watcher::Later),
+        }
+    }
+
     /// Writes the job summary.
     pub fn summarise(&self, stage: Stage, watcher: &Watcher) {
+        self.case.job.files.summary(&self.summary(stage, watcher));
+    }
+
+    fn summary(&self, stage: Stage, watcher: &Watcher) -> String {
         let standings = self.rollout.standings();
         let run_url = self.case.job.context.run_url();
         let view = View {
@@ -309,7 +321,7 @@ impl Watch<'_> {
             server_url: &self.case.job.context.server_url,
             run_url: &run_url,
         };
-        self.case.job.files.summary(&summary::render(&view));
+        summary::render(&view)
     }
 
     /// The last thing to do when somebody must leave before the end: say that nobody is watching, and begin

@@ -2,6 +2,7 @@
 //!
 //! <https://docs.github.com/en/rest/issues/comments>
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use http::Method;
 use serde::Deserialize;
 use serde_json::json;
@@ -50,6 +51,8 @@ struct Wire {
     id: u64,
     #[serde(default)]
     html_url: String,
+    #[serde(default)]
+    issue_url: String,
     #[serde(default)]
     body: Option<String>,
     #[serde(default)]
@@ -120,6 +123,24 @@ impl Github {
         comments.sort_by_key(|comment| comment.id);
         comments.dedup_by_key(|comment| comment.id);
         Ok(comments)
+    }
+
+    /// Comments of the whole repository that changed since, the latest first, each with its issue's number;
+    /// and whether these are all.
+    pub async fn recent_comments(
+        &self,
+        since: DateTime<Utc>,
+        most_pages: u32,
+    ) -> Result<(Vec<(u64, Comment)>, bool), Trouble> {
+        let since = since.to_rfc3339_opts(SecondsFormat::Secs, true);
+        let path = format!("{}/issues/comments?sort=updated&direction=desc&since={since}", self.repo);
+        let wires: Vec<Wire> = self.all(&path, most_pages).await?;
+        let all = wires.len() < most_pages as usize * 100;
+        let placed = wires.into_iter().filter_map(|wire| {
+            let issue = wire.issue_url.rsplit('/').next()?.parse().ok()?;
+            Some((issue, Comment::from(wire)))
+        });
+        Ok((placed.collect(), all))
     }
 
     /// One comment.

@@ -44,6 +44,9 @@ pub struct Outputs {
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Row {
+    /// The pull request; only in a sweep, which has several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pull_request: Option<u64>,
     /// The deployment's id.
     pub id: String,
     /// What is deployed.
@@ -134,6 +137,7 @@ pub fn rows(rollout: &Rollout, standings: &[Standing], server_url: &str) -> Vec<
             let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
             let run_id = deployment.run().map(|run| run.id);
             Row {
+                pull_request: None,
                 id: id.clone(),
                 component: planned.component.clone(),
                 stack: planned.stack.clone(),

@@ -11,3 +11,4 @@ mod resuming;
 mod samples;
 mod stage;
 mod stories;
+mod sweeping;
