@@ -206,6 +206,11 @@ pub fn watch<'a>(case: Case<'a>, rollout: Rollout, origin: Origin, checked: Chec
 /// # Errors
 /// GitHub cannot be asked.
 pub async fn hold(mut watch: Watch<'_>) -> Result<Begun<'_>, Failure> {
+    if let Some(sticky) = &watch.case.sticky
+        && !sticky.unchanged().await?
+    {
+        return Ok(Begun::Overtaken(Box::new(watch.case)));
+    }
     watch.show(Stage::Live, &Watcher::Here).await?;
     let nonce = watch.case.hand.nonce.clone();
     if let Some(sticky) = &mut watch.case.sticky

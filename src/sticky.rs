@@ -73,6 +73,18 @@ impl Sticky {
         }
     }
 
+    /// Whether the comment still says what it said when it was read: somebody may have been quicker.
+    pub async fn unchanged(&self) -> Result<bool, Trouble> {
+        let Some(known) = &self.comment else {
+            return Ok(true);
+        };
+        match self.github.comment(known.id).await {
+            Ok(comment) => Ok(comment.body == known.body),
+            Err(Trouble::NotFound { .. }) => Ok(false),
+            Err(trouble) => Err(trouble),
+        }
+    }
+
     /// Makes the comment say `body`.
     pub async fn write(&mut self, body: &str) -> Result<(), Trouble> {
         if let Some(comment) = &mut self.comment {

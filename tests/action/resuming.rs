@@ -166,3 +166,40 @@ fn a_dispatch_that_never_became_a_run_is_lost_and_mended_by_a_rerun() {
         assert_eq!(sent(&stage), 2, "{}", fault.name());
     }
 }
+
+#[test]
+fn an_older_enterprise_server_names_no_run_and_the_title_does() {
+    for server in [simulated_github::Server::Ignores, simulated_github::Server::Refuses] {
+        let mut world = world();
+        world.enterprise = true;
+        world.server = server;
+        will_say(&mut world, "vpc", "prod", Approved, "");
+        let stage = Stage::new(world, &one_in_prod());
+        assert!(stage.github.api_url().ends_with("/api/v3"));
+        let ended = stage.run();
+        ended.expect("succeeded", 0);
+        assert_eq!(stage.github.world(|world| world.dispatches().len()), 1, "{server:?}");
+        assert!(ended.statuses()[0].ends_with("succeeded"));
+    }
+}
+
+#[test]
+fn two_copies_at_once_dispatch_once() {
+    for _ in 0..8 {
+        let mut world = crate::stage::quick_world();
+        world.workflow("deploy.yml", "on: workflow_dispatch\njobs: {deploy: {runs-on: x, steps: [{run: x}]}}");
+        world.when(|run| run.path.ends_with("deploy.yml")).takes(std::time::Duration::from_secs(60));
+        let runs = [0, 1].map(|_| world.trigger("deploy.yml", "workflow_dispatch", "hubot", &[]));
+        will_say(&mut world, "vpc", "prod", Approved, "");
+        let mut stage = Stage::new(world, &one_in_prod());
+        stage.set("GITHUB_RUN_ID", &runs[0].to_string());
+        let first = stage.spawn();
+        stage.set("GITHUB_RUN_ID", &runs[1].to_string());
+        let second = stage.spawn();
+        stage.wait(first);
+        stage.wait(second);
+        assert_eq!(stage.github.world(|world| world.dispatches().len()), 1, "{}", stage.log());
+        assert_eq!(stage.github.world(|world| world.comments.len()), 1, "{}", stage.log());
+        assert!(stage.comment().contains("The deployment succeeded"), "{}", stage.comment());
+    }
+}
