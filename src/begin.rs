@@ -209,7 +209,10 @@ async fn go_on<'a>(
             Next::Over(over) => return Ok(Begun::Over(over)),
             Next::Follow(hand, over) => {
                 if !told {
-                    log::notice(&format!("run {} (attempt {}) follows this rollout; this one reports", hand.run, hand.attempt));
+                    log::notice(&format!(
+                        "run {} (attempt {}) follows this rollout; this one reports",
+                        hand.run, hand.attempt
+                    ));
                     told = true;
                 }
                 case.job.files.outputs(&over.outputs.lines());

@@ -211,7 +211,9 @@ pub async fn hold(mut watch: Watch<'_>) -> Result<Begun<'_>, Failure> {
     {
         return Ok(Begun::Overtaken(Box::new(watch.case)));
     }
-    watch.show(Stage::Live, &Watcher::Here).await?;
+    // Where nothing is to be dispatched, there is nothing to follow either.
+    let finished = watch.rollout.standings().iter().all(|standing| standing.status.finished());
+    watch.show(if finished { Stage::Finished } else { Stage::Live }, &Watcher::Here).await?;
     let nonce = watch.case.hand.nonce.clone();
     if let Some(sticky) = &mut watch.case.sticky
         && !sticky.stands(&nonce).await?

@@ -2,6 +2,7 @@
 //!
 //! Everything is rendered whole from a [`View`], which holds facts and no text. No request is made here.
 
+pub mod changes;
 pub mod comment;
 pub mod escape;
 pub mod log;
