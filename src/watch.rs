@@ -238,7 +238,8 @@ impl Watch<'_> {
         self.case.job.files.outputs(&self.outputs(&standings).lines());
         self.save(false);
         if let Some(sticky) = &mut self.case.sticky {
-            let hand = Hand { released: stage == Stage::Finished || *watcher != Watcher::Here, ..self.case.hand.clone() };
+            let hand =
+                Hand { released: stage == Stage::Finished || *watcher != Watcher::Here, ..self.case.hand.clone() };
             let record = Record { stage, hand, origin: self.origin.clone(), rollout: self.rollout.clone() };
             let run_url = self.case.job.context.run_url();
             let view = View {
@@ -247,6 +248,7 @@ impl Watch<'_> {
                 stage,
                 watcher: watcher.clone(),
                 findings: &self.findings,
+                environments: &[],
                 server_url: &self.case.job.context.server_url,
                 run_url: &run_url,
             };
@@ -302,6 +304,7 @@ impl Watch<'_> {
             stage,
             watcher: watcher.clone(),
             findings: &self.findings,
+            environments: &[],
             server_url: &self.case.job.context.server_url,
             run_url: &run_url,
         };
