@@ -9,6 +9,8 @@ pub mod environments;
 pub mod jobs;
 pub mod patterns;
 pub mod permissions;
+#[cfg(test)]
+mod tests;
 pub mod workflows;
 
 use std::collections::{BTreeMap, BTreeSet};

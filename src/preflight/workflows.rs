@@ -52,7 +52,12 @@ fn of_one(
     let inputs = one.inputs(declared);
     let mut found: Vec<Finding> = undeclared(file, declared, &inputs).into_iter().collect();
     found.extend(missing(file, declared, &inputs));
-    found.extend(values(file, declared, &inputs, listed));
+    // That the environment itself does not exist is told by the check that is about it.
+    let strange = |value: &str| {
+        value.to_lowercase() != one.planned.environment.to_lowercase()
+            && listed.is_some_and(|all| environments::find(all, value).is_none())
+    };
+    found.extend(values(file, declared, &inputs, strange));
     found.extend(limits(&inputs));
     found.extend(merge_commit(file, &inputs, one.merge_commit));
     if !facts.names_runs && !declared.shows(&inputs, &one.id) {
@@ -151,11 +156,11 @@ fn values(
     file: &str,
     declared: &Declared,
     inputs: &BTreeMap<String, String>,
-    listed: Option<&Vec<Environment>>,
+    strange: impl Fn(&str) -> bool,
 ) -> Vec<Finding> {
     let wrong = |(name, value): (&String, &String)| {
         let input = declared.inputs.get(name)?;
-        let accepted = accepted(input, value, listed)?;
+        let accepted = accepted(input, value, &strange)?;
         let shown: String = value.chars().take(100).collect();
         let problem = format!("input {} of workflow {} takes no {}", quoted(name), quoted(file), quoted(&shown));
         let finding = error(Check::InputValue, problem, format!("Accepted is {accepted}"));
@@ -165,7 +170,7 @@ fn values(
 }
 
 /// What the input takes, where this value is none of it.
-fn accepted(input: &Input, value: &str, listed: Option<&Vec<Environment>>) -> Option<String> {
+fn accepted(input: &Input, value: &str, strange: impl Fn(&str) -> bool) -> Option<String> {
     match input.kind.as_str() {
         "choice" if !input.options.iter().any(|option| option == value) => {
             Some(format!("one of {}", list(input.options.iter().take(30))))
@@ -174,7 +179,7 @@ fn accepted(input: &Input, value: &str, listed: Option<&Vec<Environment>>) -> Op
         "number" if !value.is_empty() && !value.trim().parse::<f64>().is_ok_and(f64::is_finite) => {
             Some("a number".to_owned())
         }
-        "environment" if !value.is_empty() && listed.is_some_and(|all| environments::find(all, value).is_none()) => {
+        "environment" if !value.is_empty() && strange(value) => {
             Some("the name of an environment that exists".to_owned())
         }
         _ => None,
