@@ -105,7 +105,6 @@ struct PatternsWire {
 
 #[derive(Deserialize)]
 struct AppsWire {
-    #[serde(default)]
     custom_deployment_protection_rules: Vec<AppRuleWire>,
 }
 
