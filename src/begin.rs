@@ -6,13 +6,13 @@ use crate::{
     context::{self, Context},
     event::{self, Trigger},
     files::Files,
-    fresh,
+    finding, fresh,
     github::{Github, Patience, Pull, Trouble},
     inputs::Inputs,
     observe::Observer,
     plan::Subject,
-    preflight,
-    report::{log, outputs, outputs::Outputs, summary},
+    preflight, preview,
+    report::{annotations, log, outputs, outputs::Outputs, summary},
     resume::{self, Us, Verdict},
     rollout::{End, Phase, Progress, Run},
     state::{Hand, Record, Stage, Unreadable},
@@ -156,7 +156,7 @@ pub async fn with_pull<'a>(
         (_, Some(_)) => {
             return Err(format!("pull request #{} is merged, and GitHub tells no merge commit", pull.number).into());
         }
-        (_, None) if pull.open => return fresh::preview(job, github, pull, items?).await,
+        (_, None) if pull.open => return preview::preview(job, github, pull, &items?).await,
         (_, None) => {
             return Ok(skipped(
                 Some(pull.number),
@@ -288,6 +288,7 @@ fn report(case: &Case<'_>, record: &Record) -> Over {
         stage: record.stage,
         watcher: crate::report::Watcher::Later,
         findings: &[],
+        environments: &[],
         server_url: &case.job.context.server_url,
         run_url: &run_url,
     };
@@ -344,8 +345,8 @@ async fn retry(case: &Case<'_>, mut record: Record) -> Result<Record, Failure> {
 async fn take<'a>(case: Case<'a>, record: Record) -> Result<Begun<'a>, Failure> {
     let resend = record.hand.run == case.hand.run && case.hand.attempt > record.hand.attempt;
     let checked = preflight::check(&case.github, &record.rollout, case.job.inputs.environment_check).await?;
-    let barred = fresh::errors(&checked.findings).then(|| "the checks found errors".to_owned());
-    fresh::log_findings(&checked.findings);
+    let barred = finding::errors(&checked.findings).then(|| "the checks found errors".to_owned());
+    annotations::show(&checked.findings);
     tracing::info!("going on with the rollout of pull request #{} begun by run {}", case.pull.number, record.hand.run);
     let observer = Observer::new(case.job.tempo.lost, resend);
     let mut watch = fresh::watch(case, record.rollout, record.origin, checked, observer);

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     affected::{Dispatch, Item, Need, Wish},
+    checks::Check,
     finding::{Finding, quoted},
     graph,
     identity::Identity,
@@ -127,6 +128,7 @@ fn cycle_finding(items: &[Item], cycle: &[usize]) -> Finding {
         format!("form a cycle: {}", names.join(" needs ")),
         "Remove one of these dependencies where the components declare them (for Atmos, `settings.depends_on` or `dependencies`)",
     )
+    .by(Check::Cycle)
 }
 
 fn map(item: &Item) -> Result<Mapping, Finding> {

@@ -252,6 +252,7 @@ impl Watch<'_> {
                 stage,
                 watcher: watcher.clone(),
                 findings: &self.findings,
+                environments: &[],
                 server_url: &self.case.job.context.server_url,
                 run_url: &run_url,
             };
@@ -319,6 +320,7 @@ impl Watch<'_> {
             stage,
             watcher: watcher.clone(),
             findings: &self.findings,
+            environments: &[],
             server_url: &self.case.job.context.server_url,
             run_url: &run_url,
         };

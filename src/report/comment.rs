@@ -4,7 +4,7 @@
 //! whole is kept below that in bytes. What does not fit is left out, the least important first: the graph,
 //! then the decisions, then rows of the table, of which problems are the last to go.
 
-use super::{View, Watcher, escape, words};
+use super::{View, Watcher, escape, preview, words};
 use crate::{
     finding::Severity,
     rollout::{Deployment, Progress, Standing, Status},
@@ -43,7 +43,10 @@ pub fn text(view: &View<'_>, room: usize) -> String {
     let findings = findings(view);
     let foot = foot(view);
     let mut left = room.saturating_sub(head.len() + attention.len() + findings.len() + foot.len());
-    let table = table(view, left);
+    let table = match view.stage {
+        Stage::Preview | Stage::Held => preview::table(view, left),
+        Stage::Live | Stage::Finished | Stage::Refused => table(view, left),
+    };
     left = left.saturating_sub(table.len());
     let mut extras = String::new();
     for section in [decisions(view), graph(view)] {
