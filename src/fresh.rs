@@ -6,11 +6,11 @@ use chrono::TimeDelta;
 
 use crate::{
     Failure,
-    affected::Item,
     begin::{Begun, Case, Job, Over, skipped},
     context::Origin,
     finding::{Finding, Severity},
     github::{Github, Pull},
+    given::{Basis, Given},
     observe::Observer,
     plan::{self, Subject},
     preflight::{self, Checked},
@@ -30,19 +30,25 @@ const MOST_TRIES: u32 = 9;
 ///
 /// # Errors
 /// GitHub cannot be asked, or it cannot be told what was dispatched before.
-pub async fn start<'a>(case: Case<'a>, items: &[Item], unread: Option<String>) -> Result<Begun<'a>, Failure> {
+pub async fn start<'a>(case: Case<'a>, given: &Given, unread: Option<String>) -> Result<Begun<'a>, Failure> {
     if case.pull.labels.contains(&case.job.inputs.skip_label) {
         let reason = format!("pull request #{} has the label `{}`", case.pull.number, case.job.inputs.skip_label);
         return Ok(skipped(Some(case.pull.number), &reason));
     }
-    if let Some(default) = case.pull.default_branch.as_ref().filter(|default| **default != case.pull.base_ref) {
+    let config = given.config(&case.github, case.job.inputs, &case.subject.merge_commit).await?;
+    let default_branch = case.pull.default_branch.as_deref();
+    if !config.deploys(&case.pull.base_ref, default_branch) {
         let reason = format!(
-            "pull request #{} was merged into `{}`, and deployed is `{default}`",
-            case.pull.number, case.pull.base_ref
+            "pull request #{} was merged into `{}`, and deployed is {}",
+            case.pull.number,
+            case.pull.base_ref,
+            config.branches_told(default_branch)
         );
         return Ok(skipped(Some(case.pull.number), &reason));
     }
-    let (rollout, mut checked) = prepare(&case.github, &case.subject, items, case.job.inputs).await?;
+    let pulls: Vec<&Pull> = case.together.iter().chain([&case.pull]).collect();
+    let basis = given.basis(&case.github, config, &pulls, &case.subject.merge_commit).await?;
+    let (rollout, mut checked) = prepare(&case.github, &case.subject, &basis, case.job.inputs).await?;
     if let Some(why) = &unread {
         tracing::warn!("the comment's state is not used: {why}");
     }
@@ -81,16 +87,22 @@ pub async fn start<'a>(case: Case<'a>, items: &[Item], unread: Option<String>) -
 async fn prepare(
     github: &Github,
     subject: &Subject,
-    items: &[Item],
+    basis: &Basis,
     inputs: &crate::inputs::Inputs,
 ) -> Result<(Rollout, Checked), Failure> {
     let mut rollout = Rollout { subject: subject.clone(), started_at: github.now(), deployments: Vec::new() };
-    let planned = match plan::make(subject, items) {
-        Ok(planned) => planned,
+    let made = if basis.findings.is_empty() {
+        plan::make(subject, &basis.config, &basis.items)
+    } else {
+        Err(basis.findings.clone())
+    };
+    let (planned, warnings) = match made {
+        Ok(made) => made,
         Err(findings) => return Ok((rollout, Checked { findings, ..Checked::default() })),
     };
     rollout.deployments = planned.into_iter().map(Deployment::new).collect();
     let mut checked = preflight::check(github, &rollout, inputs.environment_check).await?;
+    checked.findings.extend(warnings);
     if let Some(finding) = fits(&rollout) {
         checked.findings.insert(0, finding);
     }
@@ -320,7 +332,7 @@ fn dry_run(case: &Case<'_>, rollout: &Rollout, findings: &[Finding]) -> Begun<'s
 ///
 /// # Errors
 /// GitHub cannot be asked.
-pub async fn preview(job: Job<'_>, github: Github, pull: Pull, items: Vec<Item>) -> Result<Begun<'_>, Failure> {
+pub async fn preview<'a>(job: Job<'a>, github: Github, pull: Pull, given: &Given) -> Result<Begun<'a>, Failure> {
     let subject = Subject {
         repository: job.context.repository.clone(),
         pull_request: pull.number,
@@ -332,9 +344,11 @@ pub async fn preview(job: Job<'_>, github: Github, pull: Pull, items: Vec<Item>)
         merged_by: String::new(),
     };
     let hand = Hand { run: job.context.run_id, attempt: job.context.run_attempt, ..Hand::default() };
-    let (rollout, checked) = prepare(&github, &subject, &items, job.inputs).await?;
+    let config = given.config(&github, job.inputs, &subject.merge_commit).await?;
+    let basis = given.basis(&github, config, &[&pull], &subject.merge_commit).await?;
+    let (rollout, checked) = prepare(&github, &subject, &basis, job.inputs).await?;
     log_findings(&checked.findings);
-    let mut case = Case { job, github, pull, subject, hand, sticky: None };
+    let mut case = Case { job, github, pull, together: Vec::new(), subject, hand, sticky: None };
     if case.job.inputs.dry_run {
         return Ok(dry_run(&case, &rollout, &checked.findings));
     }

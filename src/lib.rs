@@ -34,6 +34,7 @@
 pub mod affected;
 pub mod begin;
 pub mod cadence;
+pub mod config;
 pub mod context;
 pub mod decide;
 pub mod event;
@@ -41,6 +42,7 @@ pub mod files;
 pub mod finding;
 pub mod fresh;
 pub mod github;
+pub mod given;
 pub mod graph;
 pub mod identity;
 pub mod inputs;
@@ -60,6 +62,7 @@ pub mod tempo;
 pub mod verdict;
 pub mod watch;
 pub mod workflow;
+pub mod workspace;
 
 use tokio::sync::watch as signal;
 
