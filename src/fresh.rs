@@ -342,6 +342,7 @@ pub async fn preview<'a>(job: Job<'a>, github: Github, pull: Pull, given: &Given
         comment_key: job.inputs.comment_key.clone(),
         author: pull.author.clone(),
         merged_by: String::new(),
+        together: Vec::new(),
     };
     let hand = Hand { run: job.context.run_id, attempt: job.context.run_attempt, ..Hand::default() };
     let config = given.config(&github, job.inputs, &subject.merge_commit).await?;

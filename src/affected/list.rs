@@ -74,8 +74,8 @@ fn item(value: Value, index: usize) -> Result<(Item, Vec<String>), String> {
     if !object.contains_key("component") {
         return Err(format!("at `[{index}]`: missing field `component`"));
     }
-    let component = text(&mut object, "component", index)?
-        .ok_or_else(|| format!("at `[{index}].component`: is empty"))?;
+    let component =
+        text(&mut object, "component", index)?.ok_or_else(|| format!("at `[{index}].component`: is empty"))?;
     let stack = text(&mut object, "stack", index)?;
     let path = text(&mut object, "path", index)?;
     if let Some(what) = path.as_deref().and_then(outside) {

@@ -65,7 +65,8 @@ pub fn map(config: &Config, sights: &[Sight], gone: &BTreeSet<String>) -> Mapped
         };
         let captures = item.chosen.iter().flat_map(|chosen| &chosen.captures);
         let captures = captures.map(|(name, value)| (name.clone(), value.clone())).collect();
-        let key = (item.chosen.as_ref().map(|chosen| chosen.rule), item.component.clone(), item.stack.clone(), captures);
+        let key =
+            (item.chosen.as_ref().map(|chosen| chosen.rule), item.component.clone(), item.stack.clone(), captures);
         if seen.insert(key) {
             mapped.items.push(item);
         }

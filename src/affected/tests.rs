@@ -170,13 +170,7 @@ fn a_component_is_deleted_when_its_folder_is_gone_and_nothing_is_asked_of_others
     let mapped = map(&config, &sights, &gone);
     assert_eq!(
         told(&mapped),
-        [
-            "old by rule 2, deleted",
-            "kept by rule 1",
-            "half by rule 1",
-            "charts/old by no rule, deleted",
-            ". by rule 6"
-        ]
+        ["old by rule 2, deleted", "kept by rule 1", "half by rule 1", "charts/old by no rule, deleted", ". by rule 6"]
     );
     assert_eq!(mapped.rest, [5]);
 }

@@ -48,7 +48,9 @@ fn check(line: &str) -> Result<(), &'static str> {
     } else if line.len() > LONGEST {
         Err("is longer than any path: write one path or name a line, or a JSON list of affected components")
     } else if line.starts_with('"') {
-        Err("is in quotes: it is no list of affected components, or git wrote it so; run `git -c core.quotePath=off diff`")
+        Err(
+            "is in quotes: it is no list of affected components, or git wrote it so; run `git -c core.quotePath=off diff`",
+        )
     } else if line.starts_with('/') && !line.starts_with("//") {
         Err("is an absolute path: list paths relative to the repository's root")
     } else if line.split(['/', '\\']).any(|segment| segment == "..") {

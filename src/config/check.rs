@@ -22,12 +22,16 @@ pub(super) fn after(config: &Config, mistakes: &mut Vec<(Place, String)>) {
         .map(|environment| environment.after.iter().filter_map(|(name, _)| place_of(name)).collect())
         .collect();
     if let Err(cycle) = graph::order(&needs) {
-        let members: Vec<_> = cycle.iter().chain(cycle.first()).filter_map(|index| config.environments.get(*index)).collect();
+        let members: Vec<_> =
+            cycle.iter().chain(cycle.first()).filter_map(|index| config.environments.get(*index)).collect();
         let names: Vec<&str> = members.iter().map(|environment| environment.name.as_str()).collect();
         let place = members.first().and_then(|environment| environment.after.first()).map(|(_, place)| *place);
         mistakes.push((
             place.unwrap_or_default(),
-            format!("`after` goes round in a circle, so that nothing could begin: {}; take one of these away", names.join(" after ")),
+            format!(
+                "`after` goes round in a circle, so that nothing could begin: {}; take one of these away",
+                names.join(" after ")
+            ),
         ));
     }
 }
@@ -42,7 +46,9 @@ pub(super) fn doubts(config: &Config, present: &BTreeSet<String>) -> Vec<Finding
         .map(|(environment, after, place)| {
             Finding::warning(
                 format!("config `{}`, {place}", config.file),
-                format!("`environments.{environment}.after` names `{after}`, which no rule and no affected component does"),
+                format!(
+                    "`environments.{environment}.after` names `{after}`, which no rule and no affected component does"
+                ),
                 format!("If it is meant, list it under `environments` (`{after}: {{}}`); else correct the name"),
             )
         })

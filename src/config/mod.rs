@@ -20,17 +20,8 @@ pub use self::{
 use crate::{affected::Item, finding::Finding};
 
 /// Names every template may use.
-pub const NAMES: [&str; 9] = [
-    "component",
-    "stack",
-    "environment",
-    "sha",
-    "head_sha",
-    "base_ref",
-    "pull_request",
-    "deployment_id",
-    "actor",
-];
+pub const NAMES: [&str; 9] =
+    ["component", "stack", "environment", "sha", "head_sha", "base_ref", "pull_request", "deployment_id", "actor"];
 
 /// Names of an item's own fields; which of them an item has depends on the tool that lists it.
 pub const FIELDS: [&str; 5] = ["path", "type", "namespace", "tenant", "stage"];

@@ -70,7 +70,8 @@ impl Pattern {
             place += segment.chars().count() + 1;
         }
         check(&segments, source, separator)?;
-        let regex = Regex::new(&expression(&segments, separator)).map_err(|error| format!("cannot be used: {error}"))?;
+        let regex =
+            Regex::new(&expression(&segments, separator)).map_err(|error| format!("cannot be used: {error}"))?;
         let prefix = prefix(&segments, separator);
         Ok(Self { source: source.to_owned(), separator, segments, regex, prefix })
     }

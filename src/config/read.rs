@@ -28,7 +28,9 @@ pub(super) fn config(file: &str, text: &str) -> Result<Config, Vec<String>> {
         Ok(Node { value: Value::Null, .. }) => Config::default(),
         Ok(node) => reader.top(&node),
         Err((place, what)) => {
-            reader.mistakes.push((place, format!("{what}; every value must be YAML, and every key must be there once")));
+            reader
+                .mistakes
+                .push((place, format!("{what}; every value must be YAML, and every key must be there once")));
             Config::default()
         }
     };
@@ -84,7 +86,8 @@ impl Reader {
         match &node.value {
             Value::Number(number) if number == VERSION => {}
             Value::Number(number) => {
-                let what = format!("`version` is {number}: this version of the action reads {VERSION}; use a newer one");
+                let what =
+                    format!("`version` is {number}: this version of the action reads {VERSION}; use a newer one");
                 self.mistake(node.place, what);
             }
             _ => self.wrong(node, "version", "the number 1"),
@@ -102,7 +105,10 @@ impl Reader {
             }
         }
         if patterns.is_empty() && self.mistakes.is_empty() {
-            self.mistake(node.place, "`branches` is empty, so nothing would be deployed: name a branch, or leave it out");
+            self.mistake(
+                node.place,
+                "`branches` is empty, so nothing would be deployed: name a branch, or leave it out",
+            );
         }
         patterns
     }
@@ -116,7 +122,8 @@ impl Reader {
         for (key, node) in pairs {
             let path = format!("environments.{}", key.name);
             if all.iter().any(|known| super::same_environment(&known.name, &key.name)) {
-                let what = format!("`{path}` is there before in another spelling; GitHub takes both for one environment");
+                let what =
+                    format!("`{path}` is there before in another spelling; GitHub takes both for one environment");
                 self.mistake(key.place, what);
             }
             let mut after = Vec::new();
@@ -132,9 +139,7 @@ impl Reader {
 
     fn rules(&mut self, node: &Node) -> Vec<Rule> {
         match &node.value {
-            Value::List(list) => {
-                list.iter().enumerate().map(|(index, node)| self.rule(node, index)).collect()
-            }
+            Value::List(list) => list.iter().enumerate().map(|(index, node)| self.rule(node, index)).collect(),
             Value::Null => Vec::new(),
             _ => {
                 self.wrong(node, "rules", "a list of rules, each beginning with `-`");
@@ -151,7 +156,10 @@ impl Reader {
             Some(node) => self.matcher(node, &format!("{path}.match")),
             None if !matches!(node.value, Value::Map(_)) => Match::default(),
             None => {
-                self.mistake(node.place, format!("`{path}` has no `match`: say what it is about, such as `match: {{path: \"live/**\"}}`"));
+                self.mistake(
+                    node.place,
+                    format!("`{path}` has no `match`: say what it is about, such as `match: {{path: \"live/**\"}}`"),
+                );
                 Match::default()
             }
         };
@@ -205,7 +213,10 @@ impl Reader {
             other => !NAMES.contains(&other) && other != "path" && other != "type",
         };
         for name in pattern.names().filter(|name| !free(name)).map(str::to_owned).collect::<Vec<_>>() {
-            self.mistake(place, format!("`{path}` captures `{name}`, which is a name of its own: call the capture otherwise"));
+            self.mistake(
+                place,
+                format!("`{path}` captures `{name}`, which is a name of its own: call the capture otherwise"),
+            );
         }
     }
 
@@ -220,7 +231,10 @@ impl Reader {
         let mut environments = Vec::new();
         for (text, place) in texts {
             if text.eq_ignore_ascii_case("none") {
-                self.mistake(place, format!("`{path}` has `{text}`: write `environment: none` alone, and no environment beside it"));
+                self.mistake(
+                    place,
+                    format!("`{path}` has `{text}`: write `environment: none` alone, and no environment beside it"),
+                );
                 continue;
             }
             let Some(template) = self.template(&text, place, path, Scope { captures, id: false }) else { continue };
@@ -241,7 +255,12 @@ impl Reader {
                 "workflow" => {
                     let Some(text) = self.text(node, &path, "a workflow's file") else { continue };
                     settings.workflow = self.template(&text, node.place, &path, scope);
-                    if settings.workflow.as_ref().and_then(Template::text).is_some_and(|text| workflow_file(text).is_none()) {
+                    if settings
+                        .workflow
+                        .as_ref()
+                        .and_then(Template::text)
+                        .is_some_and(|text| workflow_file(text).is_none())
+                    {
                         self.mistake(node.place, format!("`{path}` is `{text}`: name a file in `.github/workflows`, such as `terraform-apply.yml`"));
                     }
                 }

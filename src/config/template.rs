@@ -31,9 +31,8 @@ impl Template {
     /// # Errors
     /// What is wrong with its form.
     pub fn parse(source: &str) -> Result<Self, String> {
-        let template = ENGINE
-            .template_from_str(source)
-            .map_err(|error| format!("is no usable template: {}", told(&error)))?;
+        let template =
+            ENGINE.template_from_str(source).map_err(|error| format!("is no usable template: {}", told(&error)))?;
         let names = template.undeclared_variables(false).into_iter().collect();
         let plain = !["{{", "{%", "{#"].iter().any(|mark| source.contains(mark));
         Ok(Self { source: source.to_owned(), names, plain })

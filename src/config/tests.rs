@@ -100,7 +100,9 @@ fn mistakes_in_rules_name_the_rule_and_its_key() {
     says(&rule("{match: {path: '{a'}, environment: a}"), &["`rules[0].match.path` has a `{`", "line 2, column"]);
     says(&rule("{match: {stack: '{a}--{b}'}, environment: a}"), &["`rules[0].match.stack` has an empty segment"]);
     says(&rule("{match: {path: '{a}/**'}, environment: '{{ b }}'}"), &["uses `b`", "`a`"]);
-    assert!(Config::parse("d.yml", &rule("{match: {path: 'a/{component}/{stack}/{environment}'}, environment: a}")).is_ok());
+    assert!(
+        Config::parse("d.yml", &rule("{match: {path: 'a/{component}/{stack}/{environment}'}, environment: a}")).is_ok()
+    );
 }
 
 #[test]
@@ -108,7 +110,10 @@ fn after_must_name_what_there_is_and_not_go_round() {
     let rule = "rules:\n  - {match: {component: a}, environment: [staging, prod]}\n";
     says(&format!("environments: {{prod: {{after: stagin}}}}\n{rule}"), &["names `stagin`", "`prod`, `staging`"]);
     assert!(Config::parse("d.yml", &format!("environments: {{prod: {{after: [Staging]}}}}\n{rule}")).is_ok());
-    says("environments: {a: {after: b}, b: {after: c}, c: {after: A}}\n", &["goes round in a circle", "a after b after c after a"]);
+    says(
+        "environments: {a: {after: b}, b: {after: c}, c: {after: A}}\n",
+        &["goes round in a circle", "a after b after c after a"],
+    );
     says("environments: {a: {after: a}}\n", &["a after a"]);
     let open = "environments: {prod: {after: stagin}}\nrules:\n  - {match: {path: '{s}/**'}, environment: '{{ s }}'}\n";
     let config = Config::parse("d.yml", open).unwrap();
@@ -119,9 +124,7 @@ fn after_must_name_what_there_is_and_not_go_round() {
 #[test]
 fn a_rule_that_can_never_match_is_a_warning() {
     let warnings = |first: &str, second: &str| {
-        let text = format!(
-            "rules:\n  - {{match: {first}, environment: a}}\n  - {{match: {second}, environment: b}}\n"
-        );
+        let text = format!("rules:\n  - {{match: {first}, environment: a}}\n  - {{match: {second}, environment: b}}\n");
         Config::parse("d.yml", &text).unwrap().warnings
     };
     for (first, second) in [

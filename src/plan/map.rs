@@ -19,9 +19,10 @@ pub(super) fn map(subject: &Subject, config: &Config, item: &Item) -> Result<Vec
     }
     match &item.wish {
         Wish::Skip(reason) => Ok(vec![skipped(item, reason.clone(), "`settings.pro`".to_owned())]),
-        Wish::Dispatch(dispatches) => {
-            dispatches.iter().map(|dispatch| by_settings(subject, item, dispatch).map_err(|finding| vec![finding])).collect()
-        }
+        Wish::Dispatch(dispatches) => dispatches
+            .iter()
+            .map(|dispatch| by_settings(subject, item, dispatch).map_err(|finding| vec![finding]))
+            .collect(),
         Wish::Own(own) if own.environment.is_some() => by_list(subject, config, item, own),
         Wish::Own(_) | Wish::Silent if item.deleted => Ok(vec![skipped(
             item,
@@ -36,7 +37,10 @@ pub(super) fn map(subject: &Subject, config: &Config, item: &Item) -> Result<Vec
         Wish::Silent => Err(vec![Finding::error(
             item.name(),
             "nothing maps it to an environment: it has no `settings.pro.pull_request.merged`, and no rule matches it",
-            format!("Give it these settings and run `atmos describe affected` with `--include-settings`, or {}", rule_remedy(config)),
+            format!(
+                "Give it these settings and run `atmos describe affected` with `--include-settings`, or {}",
+                rule_remedy(config)
+            ),
         )]),
     }
 }
@@ -72,7 +76,8 @@ fn by_rule(
     }
     let nothing = Own::default();
     let own = if let Wish::Own(own) = &item.wish { own } else { &nothing };
-    let mut mapping = Mapping { subject, item, values: values(subject, item, captures), decided: rule.told(), findings: Vec::new() };
+    let mut mapping =
+        Mapping { subject, item, values: values(subject, item, captures), decided: rule.told(), findings: Vec::new() };
     let mut all = Vec::new();
     for template in &rule.environments {
         let mut here = mapping.values.clone();
@@ -174,7 +179,10 @@ impl Mapping<'_> {
             None => self.subject.base_ref.clone(),
         };
         if git_ref.trim().is_empty() || git_ref.chars().any(|letter| letter.is_control() || letter.is_whitespace()) {
-            self.refuse(format!("its `ref` is {}, which is no branch or tag", quoted(&git_ref)), "Correct `ref` in the config file");
+            self.refuse(
+                format!("its `ref` is {}, which is no branch or tag", quoted(&git_ref)),
+                "Correct `ref` in the config file",
+            );
         }
         let inputs = self.inputs(&values, rule, own, defaults);
         Planned { environment, workflow, git_ref, inputs, why: format!("{}{source}", self.decided), ..named(self.item) }

@@ -44,6 +44,8 @@ pub struct Subject {
     pub author: String,
     /// Who merged it.
     pub merged_by: String,
+    /// Other pull requests that the same push merged: this rollout deploys them too.
+    pub together: Vec<u64>,
 }
 
 /// One component going to one environment by one workflow run.
@@ -102,11 +104,7 @@ impl Planned {
 ///
 /// # Errors
 /// Everything that is wrong with the items, all at once.
-pub fn make(
-    subject: &Subject,
-    config: &Config,
-    items: &[Item],
-) -> Result<(Vec<Planned>, Vec<Finding>), Vec<Finding>> {
+pub fn make(subject: &Subject, config: &Config, items: &[Item]) -> Result<(Vec<Planned>, Vec<Finding>), Vec<Finding>> {
     let mut findings = Vec::new();
     let mut mapped = Vec::new();
     for item in items {

@@ -26,7 +26,8 @@ pub(super) fn order(config: &Config, items: &[Item], mapped: Vec<Vec<Planned>>) 
     for (item, own) in items.iter().zip(&of_item) {
         let groups: Vec<Vec<usize>> = item.needs.iter().map(|need| stands.deployments(need.items())).collect();
         for row in own {
-            if let (Some(slot), Some(planned)) = (needs.get_mut(*row), rows.get(*row).filter(|row| row.skip.is_none())) {
+            if let (Some(slot), Some(planned)) = (needs.get_mut(*row), rows.get(*row).filter(|row| row.skip.is_none()))
+            {
                 groups.iter().for_each(|group| slot.extend(nearest(&rows, group, &planned.environment)));
             }
         }
@@ -58,7 +59,9 @@ impl Stands<'_> {
             let skipped = |row: &usize| self.rows.get(*row).is_none_or(|row| row.skip.is_some());
             found.extend(own.iter().copied().filter(|row| !skipped(row)));
             if own.iter().all(skipped) {
-                queue.extend(self.items.get(item).into_iter().flat_map(|item| &item.needs).flat_map(|need| need.items()));
+                queue.extend(
+                    self.items.get(item).into_iter().flat_map(|item| &item.needs).flat_map(|need| need.items()),
+                );
             }
         }
         found.into_iter().collect()

@@ -30,7 +30,15 @@ fn rows(config: &str, list: &str) -> Vec<String> {
             Some(reason) => format!("{} skipped: {reason}", row.name()),
             None => {
                 let needs: Vec<String> = row.needs.iter().map(usize::to_string).collect();
-                format!("{} → {} by {} on {} after [{}]: {}", row.name(), row.environment, row.workflow, row.git_ref, needs.join(" "), row.why)
+                format!(
+                    "{} → {} by {} on {} after [{}]: {}",
+                    row.name(),
+                    row.environment,
+                    row.workflow,
+                    row.git_ref,
+                    needs.join(" "),
+                    row.why
+                )
             }
         })
         .collect()
@@ -70,7 +78,8 @@ fn rules_decide_environment_workflow_ref_and_inputs() {
         ]
     );
     let (plan, _) = planned(RULE, list).unwrap();
-    let inputs = |row: usize| plan[row].inputs.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>();
+    let inputs =
+        |row: usize| plan[row].inputs.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>();
     let mark = format!("id=x-{ID_MARK}");
     assert_eq!(inputs(0), ["component=eks/a", "environment=prod", mark.as_str()]);
     let by = format!("by=hubot of #42 at {}", "c".repeat(40));
@@ -85,14 +94,23 @@ fn a_rule_wins_over_settings_and_settings_over_nothing() {
             {{"merged": {{"workflows": {{"own.yml": {{"inputs": {{"github_environment": "own"}}}}}}}}}}}}}}}}]"#
         )
     };
-    assert_eq!(rows(RULE, &atmos("eks/a")), ["`eks/a` in `acme-prod` → prod by apply.yml on main after []: rule 1 (line 4), default workflow"]);
-    assert_eq!(rows(RULE, &atmos("vpc")), ["`vpc` in `acme-prod` → own by own.yml on main after []: `settings.pro`, input `github_environment`"]);
+    assert_eq!(
+        rows(RULE, &atmos("eks/a")),
+        ["`eks/a` in `acme-prod` → prod by apply.yml on main after []: rule 1 (line 4), default workflow"]
+    );
+    assert_eq!(
+        rows(RULE, &atmos("vpc")),
+        ["`vpc` in `acme-prod` → own by own.yml on main after []: `settings.pro`, input `github_environment`"]
+    );
 }
 
 #[test]
 fn deleted_components_go_only_where_a_rule_for_deleted_ones_sends_them() {
     let list = r#"[{"component": "eks/a", "stack": "acme-prod", "component_type": "terraform", "deleted": true}]"#;
-    assert_eq!(rows(RULE, list), ["`eks/a` in `acme-prod` skipped: it was deleted, and no rule says what to do with a deleted component"]);
+    assert_eq!(
+        rows(RULE, list),
+        ["`eks/a` in `acme-prod` skipped: it was deleted, and no rule says what to do with a deleted component"]
+    );
     let destroy = "rules:\n  - {match: {deleted: true, stack: '{tenant}-{stage}'}, environment: '{{ stage }}', workflow: destroy.yml}\n";
     assert_eq!(rows(destroy, list), ["`eks/a` in `acme-prod` → prod by destroy.yml on main after []: rule 1 (line 2)"]);
 }
@@ -102,10 +120,17 @@ fn a_plain_list_needs_no_rule_where_it_names_the_environment() {
     let list = r#"[{"component": "b", "environment": "prod", "needs": ["a"]}, {"component": "a", "environment": "prod", "workflow": "own.yaml", "inputs": {"environment": "mine"}}]"#;
     assert_eq!(
         rows("workflow: apply.yml\nref: '{{ base_ref }}-x'\n", list),
-        ["`a` → prod by own.yaml on main-x after []: the list", "`b` → prod by apply.yml on main-x after [0]: the list, default workflow"]
+        [
+            "`a` → prod by own.yaml on main-x after []: the list",
+            "`b` → prod by apply.yml on main-x after [0]: the list, default workflow"
+        ]
     );
     refused("", list, &["`b`: no workflow is named for it (the list)", "at the top of the config file"]);
-    refused("", r#"[{"component": "a"}]"#, &["nothing maps it to an environment: it names no `environment`", "`d.yml`"]);
+    refused(
+        "",
+        r#"[{"component": "a"}]"#,
+        &["nothing maps it to an environment: it names no `environment`", "`d.yml`"],
+    );
 }
 
 #[test]
@@ -116,7 +141,10 @@ fn a_need_means_the_same_environment_if_there_is_one_and_else_all() {
     let (plan, _) = planned(config, list).unwrap();
     let name = |index: &usize| format!("{} {}", plan[*index].component, plan[*index].environment);
     let needs = |component: &str| {
-        plan.iter().filter(|row| row.component == component).map(|row| row.needs.iter().map(name).collect::<Vec<_>>().join(", ")).collect::<Vec<_>>()
+        plan.iter()
+            .filter(|row| row.component == component)
+            .map(|row| row.needs.iter().map(name).collect::<Vec<_>>().join(", "))
+            .collect::<Vec<_>>()
     };
     assert_eq!(needs("app"), ["net shared, db prod"]);
     assert_eq!(needs("db"), ["net shared", "net shared"], "what is not deployed hands on what it needs");
@@ -161,7 +189,9 @@ fn a_component_in_one_environment_twice_is_refused() {
 
 #[test]
 fn what_templates_make_of_an_item_is_checked() {
-    let rule = |environment: &str| format!("workflow: a.yml\nrules:\n  - {{match: {{component: '{{x}}'}}, environment: '{environment}'}}\n");
+    let rule = |environment: &str| {
+        format!("workflow: a.yml\nrules:\n  - {{match: {{component: '{{x}}'}}, environment: '{environment}'}}\n")
+    };
     for (environment, component, part) in [
         ("{{ stack }}", "a", "has an empty segment"),
         ("plat-{{ stack }}", "a", "has an empty segment"),
@@ -172,7 +202,7 @@ fn what_templates_make_of_an_item_is_checked() {
     ] {
         refused(&rule(environment), &format!(r#"[{{"component": "{component}"}}]"#), &[part, "rule 1 (line 3)"]);
     }
-    let changes = "workflow: a.yml\ninputs: {id: '{% if deployment_id < "0" %}x{% endif %}'}\n";
+    let changes = "workflow: a.yml\ninputs: {id: '{% if deployment_id < \"0\" %}x{% endif %}'}\n";
     refused(changes, r#"[{"component": "a", "environment": "b"}]"#, &["changes `deployment_id`", "every try"]);
     let workflow = "workflow: '{{ component }}.yml'\n";
     refused(workflow, r#"[{"component": "a/b", "environment": "b"}]"#, &["`a/b.yml`", "is no file"]);

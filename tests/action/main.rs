@@ -5,9 +5,11 @@
 mod bad_input;
 mod contract;
 mod crashes;
+mod events;
 mod faults;
 mod leaving;
 mod resuming;
+mod rules;
 mod samples;
 mod stage;
 mod stories;
