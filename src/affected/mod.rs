@@ -106,7 +106,7 @@ impl Need {
 }
 
 /// The rule that made an item of a path, and what its patterns captured.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Chosen {
     /// The rule's index.
     pub rule: usize,

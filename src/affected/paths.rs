@@ -57,16 +57,13 @@ pub fn folders(config: &Config, sights: &[Sight]) -> BTreeSet<String> {
 /// Maps every path. `gone` are the folders that are no longer there.
 pub fn map(config: &Config, sights: &[Sight], gone: &BTreeSet<String>) -> Mapped {
     let mut mapped = Mapped::default();
-    let mut seen: HashSet<(Option<usize>, String, Option<String>, Vec<(String, String)>)> = HashSet::new();
+    let mut seen = HashSet::new();
     for (index, sight) in sights.iter().enumerate() {
         let Some(item) = component(config, sight, gone) else {
             mapped.rest.push(index);
             continue;
         };
-        let captures = item.chosen.iter().flat_map(|chosen| &chosen.captures);
-        let captures = captures.map(|(name, value)| (name.clone(), value.clone())).collect();
-        let key =
-            (item.chosen.as_ref().map(|chosen| chosen.rule), item.component.clone(), item.stack.clone(), captures);
+        let key = (item.component.clone(), item.stack.clone(), item.chosen.clone());
         if seen.insert(key) {
             mapped.items.push(item);
         }
