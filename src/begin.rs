@@ -251,12 +251,18 @@ async fn go_on<'a>(
     let mut told = false;
     loop {
         let begun = match next(&mut case, found, merge_event).await? {
-            Next::Afresh(unread) => fresh::start(case, given.as_ref().map_err(|mistakes| Failure::Mistakes(mistakes.clone()))?, unread).await?,
+            Next::Afresh(unread) => {
+                fresh::start(case, given.as_ref().map_err(|mistakes| Failure::Mistakes(mistakes.clone()))?, unread)
+                    .await?
+            }
             Next::Take(record) => take(case, *record).await?,
             Next::Over(over) => return Ok(Begun::Over(over)),
             Next::Follow(hand, over) => {
                 if !told {
-                    log::notice(&format!("run {} (attempt {}) follows this rollout; this one reports", hand.run, hand.attempt));
+                    log::notice(&format!(
+                        "run {} (attempt {}) follows this rollout; this one reports",
+                        hand.run, hand.attempt
+                    ));
                     told = true;
                 }
                 case.job.files.outputs(&over.outputs.lines());

@@ -50,7 +50,9 @@ pub async fn run(job: Job<'_>) -> Result<Over, Failure> {
     for pull in pulls {
         match one(&job, &github, pull, &mut gathered).await {
             Ok(()) => {}
-            Err(Failure::Trouble(trouble @ (Trouble::Stopped | Trouble::OutOfTime { .. } | Trouble::Unauthorized(_)))) => {
+            Err(Failure::Trouble(
+                trouble @ (Trouble::Stopped | Trouble::OutOfTime { .. } | Trouble::Unauthorized(_)),
+            )) => {
                 return Err(trouble.into());
             }
             Err(failure) => {
@@ -60,7 +62,8 @@ pub async fn run(job: Job<'_>) -> Result<Over, Failure> {
         }
     }
     let Gathered { rows, tally, summaries, troubled } = gathered;
-    let text = if summaries.is_empty() { summary::sentence("No rollout is unfinished") } else { summaries.join("\n\n") };
+    let text =
+        if summaries.is_empty() { summary::sentence("No rollout is unfinished") } else { summaries.join("\n\n") };
     Ok(Over {
         outputs: Outputs { deployments: rows, tally, ..Outputs::bare(tally.result()) },
         summary: text,

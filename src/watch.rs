@@ -242,7 +242,8 @@ impl Watch<'_> {
         self.case.job.files.outputs(&self.outputs(&standings).lines());
         self.save(false);
         if let Some(sticky) = &mut self.case.sticky {
-            let hand = Hand { released: stage == Stage::Finished || *watcher != Watcher::Here, ..self.case.hand.clone() };
+            let hand =
+                Hand { released: stage == Stage::Finished || *watcher != Watcher::Here, ..self.case.hand.clone() };
             let record = Record { stage, hand, origin: self.origin.clone(), rollout: self.rollout.clone() };
             let run_url = self.case.job.context.run_url();
             let view = View {

@@ -113,7 +113,9 @@ impl Github {
                 Dispatched::Unsent(trouble)
             }
             Err(trouble @ Trouble::Forbidden { .. }) => Dispatched::Forbidden(trouble.to_string()),
-            Err(trouble @ (Trouble::NotFound { .. } | Trouble::Refused { .. })) => Dispatched::Refused(trouble.to_string()),
+            Err(trouble @ (Trouble::NotFound { .. } | Trouble::Refused { .. })) => {
+                Dispatched::Refused(trouble.to_string())
+            }
         }
     }
 }

@@ -6,6 +6,7 @@ mod bad_input;
 mod contract;
 mod crashes;
 mod events;
+mod examples;
 mod faults;
 mod leaving;
 mod resuming;
