@@ -11,6 +11,8 @@ pub enum Check {
     Mapping,
     /// Dependencies form a cycle.
     Cycle,
+    /// The config says something that can have no effect.
+    Config,
     /// The state would not fit into the comment.
     StateSize,
     /// The rollout is larger than `max-deployments`.
@@ -83,7 +85,7 @@ const WARNING: &str = "warning";
 const STRICTER: &str = "warning, error under `protected`";
 
 /// All checks, the most important first.
-pub const ALL: [Row; 23] = [
+pub const ALL: [Row; 24] = [
     row(
         Check::Permission,
         "permission",
@@ -99,6 +101,13 @@ pub const ALL: [Row; 23] = [
         "Map the item by a rule or by its own settings, or say `environment: none`",
     ),
     row(Check::Cycle, "cycle", ERROR, "form a cycle: …", "Remove one of the dependencies that are named"),
+    row(
+        Check::Config,
+        "config",
+        WARNING,
+        "a rule can never match, or `after` names what nothing else does: …",
+        "Put the rule before the one that is named, or take it away; correct the name, or list it under `environments`",
+    ),
     row(
         Check::StateSize,
         "state-size",

@@ -72,6 +72,11 @@ impl Finding {
         Self::of(Check::Mapping, Severity::Error, problem, remedy).about(about)
     }
 
+    /// What the config says without effect.
+    pub fn warning(about: impl Into<String>, problem: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self::of(Check::Config, Severity::Warning, problem, remedy).about(about)
+    }
+
     /// The same, found by another check.
     pub fn by(self, check: Check) -> Self {
         Self { check, ..self }

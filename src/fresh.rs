@@ -6,12 +6,13 @@ use chrono::TimeDelta;
 
 use crate::{
     Failure,
-    affected::Item,
     begin::{Begun, Case, Over, skipped},
     checks::Check,
+    config::Config,
     context::Origin,
     finding::{self, Finding, Severity, quoted},
     github::{Github, Pull, Trouble},
+    given::{Basis, Given},
     inputs::Inputs,
     observe::Observer,
     plan::{self, Subject},
@@ -59,11 +60,15 @@ pub fn course(rollout: &Rollout, findings: &[Finding], dry_run: bool) -> Course 
 ///
 /// # Errors
 /// GitHub cannot be asked, or it cannot be told what was dispatched before.
-pub async fn start<'a>(case: Case<'a>, items: &[Item], unread: Option<String>) -> Result<Begun<'a>, Failure> {
-    if let Some(reason) = unwanted(&case.pull, case.job.inputs) {
+pub async fn start<'a>(case: Case<'a>, given: &Given, unread: Option<String>) -> Result<Begun<'a>, Failure> {
+    let inputs = case.job.inputs;
+    let config = given.config(&case.github, inputs, &case.subject.merge_commit).await?;
+    if let Some(reason) = unwanted(&case.pull, inputs, &config) {
         return Ok(skipped(Some(case.pull.number), &reason));
     }
-    let (rollout, checked) = prepare(&case.github, &case.pull, &case.subject, items, case.job.inputs).await?;
+    let pulls: Vec<&Pull> = case.together.iter().chain([&case.pull]).collect();
+    let basis = given.basis(&case.github, config, &pulls, &case.subject.merge_commit).await?;
+    let (rollout, checked) = prepare(&case.github, &case.pull, &case.subject, &basis, inputs).await?;
     if let Some(why) = &unread {
         tracing::warn!("the comment's state is not used: {why}");
     }
@@ -99,13 +104,16 @@ fn labelled(pull: &Pull, label: &str) -> bool {
 }
 
 /// Why a pull request is not deployed at all, if it is not.
-pub fn unwanted(pull: &Pull, inputs: &Inputs) -> Option<String> {
+pub fn unwanted(pull: &Pull, inputs: &Inputs, config: &Config) -> Option<String> {
     let number = pull.number;
     if labelled(pull, &inputs.skip_label) {
         return Some(format!("pull request #{number} has the label {}", quoted(&inputs.skip_label)));
     }
-    let default = pull.default_branch.as_ref().filter(|default| **default != pull.base_ref)?;
-    Some(format!("pull request #{number} goes into {}, and deployed is {}", quoted(&pull.base_ref), quoted(default)))
+    let default = pull.default_branch.as_deref();
+    (!config.deploys(&pull.base_ref, default)).then(|| {
+        let deployed = config.branches_told(default);
+        format!("pull request #{number} goes into {}, and deployed is {deployed}", quoted(&pull.base_ref))
+    })
 }
 
 /// The plan and what preflight says of it.
@@ -116,16 +124,22 @@ pub async fn prepare(
     github: &Github,
     pull: &Pull,
     subject: &Subject,
-    items: &[Item],
+    basis: &Basis,
     inputs: &Inputs,
 ) -> Result<(Rollout, Checked), Failure> {
     let mut rollout = Rollout { subject: subject.clone(), started_at: github.now(), deployments: Vec::new() };
-    let planned = match plan::make(subject, items) {
-        Ok(planned) => planned,
+    let made = if basis.findings.is_empty() {
+        plan::make(subject, &basis.config, &basis.items)
+    } else {
+        Err(basis.findings.clone())
+    };
+    let (planned, warnings) = match made {
+        Ok(made) => made,
         Err(findings) => return Ok((rollout, Checked { findings: finding::gather(findings), ..Checked::default() })),
     };
     rollout.deployments = planned.into_iter().map(Deployment::new).collect();
     let mut checked = preflight::check(github, &rollout, inputs.environment_check).await?;
+    checked.findings.extend(warnings);
     checked.findings.extend(fits(&rollout));
     checked.findings.extend(size(&rollout, pull, inputs));
     checked.findings = finding::gather(checked.findings);

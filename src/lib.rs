@@ -35,6 +35,7 @@ pub mod affected;
 pub mod begin;
 pub mod cadence;
 pub mod checks;
+pub mod config;
 pub mod context;
 pub mod decide;
 pub mod event;
@@ -42,6 +43,7 @@ pub mod files;
 pub mod finding;
 pub mod fresh;
 pub mod github;
+pub mod given;
 pub mod graph;
 pub mod identity;
 pub mod inputs;
@@ -62,6 +64,7 @@ pub mod tempo;
 pub mod verdict;
 pub mod watch;
 pub mod workflow;
+pub mod workspace;
 
 use tokio::sync::watch as signal;
 

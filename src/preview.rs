@@ -5,11 +5,11 @@ use futures_util::future::try_join;
 
 use crate::{
     Failure,
-    affected::Item,
     begin::{Begun, Case, Job, skipped},
     finding,
     fresh::{dry_run, over, prepare, unwanted},
     github::{Github, Pull, Trouble},
+    given::Given,
     plan::Subject,
     preflight::Checked,
     report::{annotations, log},
@@ -22,7 +22,7 @@ use crate::{
 ///
 /// # Errors
 /// GitHub cannot be asked.
-pub async fn preview<'a>(job: Job<'a>, github: Github, pull: Pull, items: &[Item]) -> Result<Begun<'a>, Failure> {
+pub async fn preview<'a>(job: Job<'a>, github: Github, pull: Pull, given: &Given) -> Result<Begun<'a>, Failure> {
     let subject = Subject {
         repository: job.context.repository.clone(),
         pull_request: pull.number,
@@ -32,18 +32,23 @@ pub async fn preview<'a>(job: Job<'a>, github: Github, pull: Pull, items: &[Item
         comment_key: job.inputs.comment_key.clone(),
         author: pull.author.clone(),
         merged_by: String::new(),
+        together: Vec::new(),
     };
     let hand = Hand { run: job.context.run_id, attempt: job.context.run_attempt, ..Hand::default() };
-    let reason = unwanted(&pull, job.inputs);
+    let config = given.config(&github, job.inputs, &subject.merge_commit).await?;
+    let reason = unwanted(&pull, job.inputs, &config);
     let (rollout, checked) = match reason {
         Some(_) => {
             let rollout = Rollout { subject: subject.clone(), started_at: github.now(), deployments: Vec::new() };
             (rollout, Checked::default())
         }
-        None => prepare(&github, &pull, &subject, items, job.inputs).await?,
+        None => {
+            let basis = given.basis(&github, config, &[&pull], &subject.merge_commit).await?;
+            prepare(&github, &pull, &subject, &basis, job.inputs).await?
+        }
     };
     annotations::show(&checked.findings);
-    let mut case = Case { job, github, pull, subject, hand, sticky: None };
+    let mut case = Case { job, github, pull, together: Vec::new(), subject, hand, sticky: None };
     if case.job.inputs.dry_run && !finding::errors(&checked.findings) {
         return Ok(dry_run(&case, &rollout, &checked));
     }

@@ -21,7 +21,7 @@ pub use self::{
     http::Trouble,
     limits::Budget,
     patience::Patience,
-    pulls::Pull,
+    pulls::{ChangedFile, Pull},
     runs::Listed,
     workflows::{Dispatched, WorkflowState},
 };

@@ -38,7 +38,7 @@ pub fn state_in(body: &str) -> Option<&str> {
 
 /// What is shown, without marker and state: two views with the same text need no writing.
 pub fn text(view: &View<'_>, room: usize) -> String {
-    let head = format!("### {}\n", words::headline(view));
+    let head = format!("### {}\n{}", words::headline(view), together(view));
     let attention = attention(view);
     let findings = findings(view);
     let foot = foot(view);
@@ -60,6 +60,16 @@ pub fn text(view: &View<'_>, room: usize) -> String {
     } else {
         format!("{head}{attention}{table}{findings}{extras}{foot}")
     }
+}
+
+/// The pull requests that were merged together with this one.
+fn together(view: &View<'_>) -> String {
+    let subject = &view.rollout.subject;
+    if subject.together.is_empty() {
+        return String::new();
+    }
+    let names: Vec<String> = subject.together.iter().take(100).map(|number| format!("#{number}")).collect();
+    format!("\nOne rollout for #{} and for {}, which were merged together.\n", subject.pull_request, names.join(", "))
 }
 
 /// The whole comment.

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use self::{expression::Scope, place::line_of};
+use crate::plan::ID_MARK;
 
 /// What a workflow declares.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -193,7 +194,8 @@ impl Declared {
     /// The inputs of a dispatch: what was set, and what this action fills in where the workflow declares it
     /// and nobody set it.
     pub fn filled(&self, set: &BTreeMap<String, String>, merge_commit: &str, id: &str) -> BTreeMap<String, String> {
-        let mut inputs = set.clone();
+        let mut inputs: BTreeMap<String, String> =
+            set.iter().map(|(name, value)| (name.clone(), value.replace(ID_MARK, id))).collect();
         for (name, value) in [("sha", merge_commit), ("atmos_pro_run_id", id), ("deployment_id", id)] {
             let name = self.inputs.keys().find(|declared| declared.eq_ignore_ascii_case(name));
             if let Some(name) = name

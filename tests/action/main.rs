@@ -5,11 +5,14 @@
 mod bad_input;
 mod contract;
 mod crashes;
+mod events;
+mod examples;
 mod faults;
 mod leaving;
 mod preflight;
 mod preview;
 mod resuming;
+mod rules;
 mod samples;
 mod stage;
 mod stories;
