@@ -12,6 +12,7 @@ mod leaving;
 mod resuming;
 mod rules;
 mod samples;
+mod schema;
 mod stage;
 mod stories;
 mod sweeping;
