@@ -14,6 +14,7 @@ mod preview;
 mod resuming;
 mod rules;
 mod samples;
+mod schema;
 mod stage;
 mod stories;
 mod sweeping;
