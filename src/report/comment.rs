@@ -327,7 +327,7 @@ pub fn graph(view: &View<'_>) -> String {
             "  d{index}[\"{}<br>{}<br>{}\"]\n",
             escape::mermaid(&escape::short(&planned.component, 60)),
             escape::mermaid(&escape::short(place, 60)),
-            standing.status.word()
+            escape::mermaid(&escape::short(&below(view, deployment, standing), 60))
         ));
     }
     for (index, deployment) in deployments.iter().enumerate() {
@@ -339,9 +339,21 @@ pub fn graph(view: &View<'_>) -> String {
     text
 }
 
+/// What stands below a name in the graph: the status; of a plan, the environment.
+fn below(view: &View<'_>, deployment: &Deployment, standing: &Standing) -> String {
+    match (view.stage, &deployment.planned.skip) {
+        (Stage::Preview | Stage::Held, None) => deployment.planned.environment.clone(),
+        _ => standing.status.word().to_owned(),
+    }
+}
+
 fn foot(view: &View<'_>) -> String {
     let subject = &view.rollout.subject;
-    let commit = escape::code(&escape::short(&subject.merge_commit, 8).replace('…', ""));
+    let (what, commit) = match view.stage {
+        Stage::Preview => ("Commit", &subject.head_sha),
+        _ => ("Merge commit", &subject.merge_commit),
+    };
+    let commit = escape::code(&escape::short(commit, 8).replace('…', ""));
     let run = format!("[this run]({})", view.run_url);
     let mut text = match (&view.watcher, view.stage) {
         (_, Stage::Finished) => format!("Finished. Followed by {run}."),
@@ -361,7 +373,7 @@ fn foot(view: &View<'_>) -> String {
     {
         text.push_str(" To try again what did not succeed, re-run it.");
     }
-    format!("\n<sub>{text} Merge commit {commit}.</sub>\n")
+    format!("\n<sub>{text} {what} {commit}.</sub>\n")
 }
 
 #[cfg(test)]

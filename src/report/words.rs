@@ -91,7 +91,7 @@ pub fn headline(view: &View<'_>) -> String {
             };
         }
         Stage::Refused => return "Nothing was deployed: the checks found errors".to_owned(),
-        Stage::Held => return format!("Held: {} is more than `max-deployments` allows", plural(all, "deployment")),
+        Stage::Held => return format!("Held: {} are more than `max-deployments` allows", plural(all, "deployment")),
         Stage::Live | Stage::Finished => {}
     }
     if all == 0 {

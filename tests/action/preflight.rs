@@ -254,3 +254,29 @@ fn warnings_are_shown_and_stop_nothing() {
         assert!(ended.log.contains(&format!("::warning title={code}")), "{code}: {}", ended.log);
     }
 }
+
+#[test]
+fn dependencies_that_need_each_other_are_refused_by_their_names() {
+    let list = json!([
+        component("vpc", "plat-dev", "dev", &[component("app", "plat-dev", "dev", &[])]),
+        component("app", "plat-dev", "dev", &[component("vpc", "plat-dev", "dev", &[])]),
+    ]);
+    let ended = refused(&Stage::new(world(), &list), &["cycle"]);
+    assert!(ended.log.contains("form a cycle: `vpc` in `plat-dev` needs `app` in `plat-dev`"), "{}", ended.log);
+}
+
+#[test]
+fn a_rollout_whose_state_would_not_fit_is_refused() {
+    // Names that do not compress.
+    let name = |number: u64| {
+        (1..8).map(|part| format!("{:x}", (number * 8 + part).wrapping_mul(0x9e37_79b9_7f4a_7c15))).collect::<String>()
+    };
+    let list: Vec<Value> = (0..2000).map(|number| component(&name(number), "plat-dev", "dev", &[])).collect();
+    refused(&Stage::new(world(), &json!(list)).input("max-deployments", "0"), &["state-size"]);
+}
+
+#[test]
+fn an_item_that_nothing_maps_is_refused_by_its_name() {
+    let ended = refused(&Stage::new(world(), &json!([{"component": "vpc", "stack": "plat-dev"}])), &["mapping"]);
+    assert!(ended.log.contains("`vpc` in `plat-dev`: nothing maps it"), "{}", ended.log);
+}
