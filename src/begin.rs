@@ -85,21 +85,7 @@ pub struct Case<'a> {
 ///
 /// # Errors
 /// Mistakes in what was given, or GitHub cannot be asked.
-pub async fn begin(job: Job<'_>) -> Result<Begun<'_>, Failure> {
-    let event = job.context.event_name.clone();
-    find(job).await.map_err(|failure| match failure {
-        // The token of such a run can only read, and GitHub's own words do not say so.
-        Failure::Trouble(trouble @ Trouble::Forbidden { .. }) if event == "pull_request" => format!(
-            "{trouble}; in a `pull_request` run for a fork or for Dependabot the token can only read, whatever \
-             `permissions:` says: run this workflow on `push` to the deployed branch instead, which finds the merged \
-             pull request by its commit"
-        )
-        .into(),
-        other => other,
-    })
-}
-
-async fn find(mut job: Job<'_>) -> Result<Begun<'_>, Failure> {
+pub async fn begin(mut job: Job<'_>) -> Result<Begun<'_>, Failure> {
     let event = event::read(&job.context.event_path, &job.context.event_name, job.inputs.pull_request)?;
     if job.context.repository.is_empty() {
         let named = event.repository.filter(|name| context::is_repository(name));

@@ -139,7 +139,7 @@ fn settings(environment: &[(String, String)]) -> Result<(Inputs, Context), Vec<S
 fn give_up(files: &Files, failure: &Failure, on_timeout: Option<OnTimeout>) -> bool {
     let (result, pass) = match failure {
         Failure::Trouble(Trouble::OutOfTime { .. }) => (Outcome::Pending, on_timeout == Some(OnTimeout::Detach)),
-        Failure::Trouble(Trouble::Stopped | Trouble::Unauthorized(_)) => (Outcome::Pending, false),
+        Failure::Trouble(Trouble::Stopped) => (Outcome::Pending, false),
         _ => (Outcome::Failed, false),
     };
     match failure {

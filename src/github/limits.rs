@@ -119,7 +119,15 @@ pub fn limited(status: StatusCode, headers: &HeaderMap, body: &[u8], tempo: Temp
 pub fn needed_permission(headers: &HeaderMap) -> Option<String> {
     let named = header(headers, "x-accepted-github-permissions")?;
     let usable = named.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_=,; -".contains(&byte));
-    (usable && !named.is_empty()).then(|| named.replace('_', "-").replace('=', ": "))
+    if !usable || named.is_empty() {
+        return None;
+    }
+    // A semicolon separates alternatives, of which the one that the README asks for is named; a comma
+    // what is needed together.
+    let alternatives: Vec<String> =
+        named.split(';').map(|one| one.trim().replace('_', "-").replace('=', ": ").replace(',', " and ")).collect();
+    let ours = alternatives.iter().find(|one| one.starts_with("pull-requests"));
+    ours.or(alternatives.first()).cloned()
 }
 
 /// How far GitHub's clock is ahead of this machine's, in whole seconds. A few are the journey, not the clock.
@@ -197,8 +205,8 @@ mod tests {
 
     #[test]
     fn the_missing_permission_is_named_as_yaml_names_it() {
-        let named = headers(&[("x-accepted-github-permissions", "pull_requests=write; issues=write")]);
-        assert_eq!(needed_permission(&named).as_deref(), Some("pull-requests: write; issues: write"));
+        let named = headers(&[("x-accepted-github-permissions", "issues=write; pull_requests=write")]);
+        assert_eq!(needed_permission(&named).as_deref(), Some("pull-requests: write"));
         assert_eq!(needed_permission(&headers(&[("x-accepted-github-permissions", "`x`")])), None);
     }
 }

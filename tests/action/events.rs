@@ -87,6 +87,6 @@ fn a_token_that_can_only_read_is_explained_by_the_error() {
     let stage = Stage::new(world, &list());
     let ended = stage.run();
     ended.expect("failed", 1);
-    assert!(ended.log.contains("a fork or for Dependabot") && ended.log.contains("`push`"), "{}", ended.log);
+    assert!(ended.log.contains("of a fork or of Dependabot") && ended.log.contains("`push`"), "{}", ended.log);
     assert!(stage.dispatched().is_empty());
 }

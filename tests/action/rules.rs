@@ -191,7 +191,7 @@ fn a_merge_into_a_branch_that_is_not_deployed_is_skipped() {
     let stage = with_config(world, "svc-api\n");
     let ended = stage.run();
     ended.expect("skipped", 0);
-    assert!(ended.log.contains("was merged into `feature`, and deployed is `main`"), "{}", ended.log);
+    assert!(ended.log.contains("goes into `feature`, and deployed is `main`"), "{}", ended.log);
     let config = format!("branches: [\"feat*\", main]\n{CONFIG}");
     fs::write(stage.folder.path().join(".github/deployments.yml"), config).unwrap();
     assert!(!stage.run().log.contains("was merged into"));
@@ -238,5 +238,9 @@ fn a_rule_that_never_matches_is_a_warning_and_stops_nothing() {
     fs::write(stage.folder.path().join(".github/deployments.yml"), config).unwrap();
     let ended = stage.run();
     ended.expect("succeeded", 0);
-    assert!(ended.log.contains("::warning::") && ended.log.contains("can never match: rule 1"), "{}", ended.log);
+    assert!(
+        ended.log.contains("::warning title=config::") && ended.log.contains("can never match: rule 1"),
+        "{}",
+        ended.log
+    );
 }
