@@ -1,11 +1,9 @@
 //! From the event to a rollout that can be followed: a fresh one, one that goes on, or the reason for none.
 
-use std::collections::BTreeSet;
-
 use crate::{
     Failure,
     context::{self, Context},
-    event::{self, Push, Trigger},
+    event::{self, Trigger},
     files::Files,
     finding, fresh,
     github::{Github, Patience, Pull, Trouble},
@@ -13,7 +11,7 @@ use crate::{
     inputs::Inputs,
     observe::Observer,
     plan::Subject,
-    preflight, preview,
+    preflight, preview, pushed,
     report::{annotations, log, outputs, outputs::Outputs, summary},
     resume::{self, Us, Verdict},
     rollout::{End, Phase, Progress, Run},
@@ -108,7 +106,7 @@ pub async fn begin(mut job: Job<'_>) -> Result<Begun<'_>, Failure> {
     let pulls = match (number, event.trigger) {
         (Some(number), _) => vec![github.pull(number).await?],
         (None, Trigger::Pushed(push)) => {
-            let pulls = merged_by_push(&job, &github, &push).await?;
+            let pulls = pushed::merged(&job, &github, &push).await?;
             if pulls.is_empty() {
                 return Ok(skipped(None, &format!("the push to `{}` belongs to no merged pull request", push.branch)));
             }
@@ -117,49 +115,6 @@ pub async fn begin(mut job: Job<'_>) -> Result<Begun<'_>, Failure> {
         (None, _) => return Err("the event names no pull request".to_owned().into()),
     };
     with_pull(job, github, pulls, given, merge_event).await
-}
-
-/// The merged pull requests a push brought to a branch, the last one last. The push may precede its link to
-/// the pull request, so that GitHub is asked again.
-async fn merged_by_push(job: &Job<'_>, github: &Github, push: &Push) -> Result<Vec<Pull>, Trouble> {
-    let mut left = job.tempo.push_link;
-    let pause = job.tempo.push_link / 12;
-    loop {
-        let mut merged = merged_into(github, &push.branch, &push.commit).await?;
-        if !merged.is_empty() {
-            let others = push.before.iter().map(|commit| merged_into(github, &push.branch, commit));
-            for pulls in futures_util::future::join_all(others).await {
-                merged.extend(pulls?);
-            }
-            let last = |pull: &Pull| pull.merge_commit.as_deref() == Some(push.commit.as_str());
-            merged.sort_by_key(|pull| (last(pull), pull.merged_at, pull.number));
-            let mut seen = BTreeSet::new();
-            merged.reverse();
-            merged.retain(|pull| seen.insert(pull.number));
-            merged.reverse();
-            if let Some(last) = merged.pop() {
-                merged.push(github.pull(last.number).await?);
-            }
-            return Ok(merged);
-        }
-        if left.is_zero() {
-            return Ok(Vec::new());
-        }
-        left = left.saturating_sub(pause);
-        job.patience.pause(pause, None).await?;
-    }
-}
-
-/// The pull requests with this commit that were merged into this branch.
-async fn merged_into(github: &Github, branch: &str, commit: &str) -> Result<Vec<Pull>, Trouble> {
-    let mut pulls = match github.pulls_of(commit).await {
-        Ok(pulls) => pulls,
-        // A commit GitHub does not know yet.
-        Err(Trouble::NotFound { .. } | Trouble::Refused { status: 422, .. }) => Vec::new(),
-        Err(trouble) => return Err(trouble),
-    };
-    pulls.retain(|pull| pull.merged_at.is_some() && pull.base_ref == branch);
-    Ok(pulls)
 }
 
 /// Begins for a pull request that is known.

@@ -4,9 +4,9 @@
 //! Data flows one way. The core is pure (no request, clock or environment variable); the edge is thin.
 //!
 //! ```text
-//!        event.json  INPUT_*  affected list
-//!              \        |         |
-//!               ▼       ▼         ▼
+//!        event.json  INPUT_*  affected list / changed files  deployments.yml
+//!              \        |         |                            /
+//!               ▼       ▼         ▼                           ▼
 //!   main ── run: event ─▶ affected ─▶ plan ─▶ preflight ─▶ ┌──── one pass ─────┐ ─▶ outputs
 //!                                                          │ observe  (github) │
 //!                                                          │ decide   (pure)   │  repeated by `watch`
@@ -52,6 +52,7 @@ pub mod plan;
 pub mod post;
 pub mod preflight;
 pub mod preview;
+pub mod pushed;
 pub mod report;
 pub mod resume;
 pub mod rollout;

@@ -174,3 +174,28 @@ fn a_component_is_deleted_when_its_folder_is_gone_and_nothing_is_asked_of_others
     );
     assert_eq!(mapped.rest, [5]);
 }
+
+fn tree(shape: &[(usize, Vec<usize>)], node: usize, depth: usize) -> serde_json::Value {
+    let dependents: Vec<_> = match shape.get(node) {
+        Some((_, children)) if depth < 4 => {
+            children.iter().filter(|child| **child > node).map(|child| tree(shape, *child, depth + 1)).collect()
+        }
+        _ => Vec::new(),
+    };
+    serde_json::json!({"component": format!("c{node}"), "stack": "s", "component_type": "t", "dependents": dependents})
+}
+
+proptest::proptest! {
+    #[test]
+    fn folding_a_tree_twice_gives_what_folding_it_once_gives(
+        shape in proptest::collection::vec((0usize..1, proptest::collection::vec(0usize..8, 0..3)), 8),
+        tops in proptest::collection::vec(0usize..8, 1..4),
+    ) {
+        let once: Vec<_> = tops.iter().map(|top| tree(&shape, *top, 0)).collect();
+        let twice: Vec<_> = once.iter().chain(&once).cloned().collect();
+        let once = items(&serde_json::Value::from(once).to_string());
+        proptest::prop_assert_eq!(&once, &items(&serde_json::Value::from(twice).to_string()));
+        let names: BTreeSet<&str> = once.iter().map(|item| item.component.as_str()).collect();
+        proptest::prop_assert_eq!(names.len(), once.len());
+    }
+}

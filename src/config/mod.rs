@@ -13,8 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use self::{
     pattern::{Found, Pattern},
-    read::{ENVIRONMENT_KEYS, MATCH_KEYS, RULE_KEYS, TOP_KEYS, nearest},
-    template::{Template, list},
+    read::{ENVIRONMENT_KEYS, MATCH_KEYS, RULE_KEYS, TOP_KEYS},
+    template::{Template, list, nearest},
     tree::Place,
 };
 use crate::{affected::Item, finding::Finding};

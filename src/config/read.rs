@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Config, Environment, FIELDS, Match, NAMES, Pattern, Place, Rule, Settings, Template, check,
-    template::list,
+    template::{list, nearest},
     tree::{self, Node, Value},
 };
 use crate::plan::{unrendered, workflow_file};
@@ -388,15 +388,4 @@ impl Reader {
 
 fn label(path: &str) -> String {
     if path.is_empty() { "the file".to_owned() } else { format!("`{path}`") }
-}
-
-/// The known name that was probably meant.
-pub fn nearest<'a>(given: &str, known: impl Iterator<Item = &'a str>) -> String {
-    let given = given.to_lowercase();
-    known
-        .map(|name| (strsim::damerau_levenshtein(&given, name), name))
-        .filter(|(distance, name)| *distance <= (name.len() / 3).max(1))
-        .min()
-        .map(|(_, name)| format!("did you mean `{name}`? "))
-        .unwrap_or_default()
 }

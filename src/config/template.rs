@@ -84,6 +84,17 @@ pub fn list<T: AsRef<str>>(names: impl Iterator<Item = T>) -> String {
     names.map(|name| format!("`{}`", name.as_ref())).collect::<Vec<_>>().join(", ")
 }
 
+/// The known name that was probably meant.
+pub fn nearest<'a>(given: &str, known: impl Iterator<Item = &'a str>) -> String {
+    let given = given.to_lowercase();
+    known
+        .map(|name| (strsim::damerau_levenshtein(&given, name), name))
+        .filter(|(distance, name)| *distance <= (name.len() / 3).max(1))
+        .min()
+        .map(|(_, name)| format!("did you mean `{name}`? "))
+        .unwrap_or_default()
+}
+
 fn told(error: &minijinja::Error) -> String {
     error.detail().map_or_else(|| error.kind().to_string(), |detail| format!("{}: {detail}", error.kind()))
 }

@@ -244,3 +244,35 @@ fn a_rule_that_never_matches_is_a_warning_and_stops_nothing() {
         ended.log
     );
 }
+
+#[test]
+fn a_config_that_is_no_text_or_lies_outside_is_refused_before_anything_is_asked() {
+    let binary = with_config(world(), "svc-api\n");
+    fs::write(binary.folder.path().join(".github/deployments.yml"), b"rules: [\"\xff\"]").unwrap();
+    let outside = with_config(world(), "svc-api\n").input("config", "../../../../etc/passwd");
+    let absolute = with_config(world(), "svc-api\n").input("config", "/etc/passwd");
+    for (stage, part) in
+        [(binary, "is not UTF-8: byte 9"), (outside, "outside the workspace"), (absolute, "absolute path")]
+    {
+        let ended = stage.run();
+        ended.expect("failed", 1);
+        assert!(ended.log.contains("input `config`") && ended.log.contains(part), "{}", ended.log);
+        assert_eq!(stage.github.world(|world| world.exchanges.len()), 0);
+    }
+}
+
+#[test]
+fn names_with_every_meaningful_character_harm_neither_comment_nor_log() {
+    let mut world = world();
+    world.workflow("apply.yml", ANY);
+    let name = "a`b|c*d_<img src=x>&h\"i' $(j) %0A::error::l ##[x] @mona #1 é 漢 -->";
+    let list = json!([{"component": name, "environment": "dev", "workflow": "apply.yml",
+        "inputs": {"component": name, "github_environment": "dev"}}]);
+    let stage = Stage::new(world, &list);
+    let ended = stage.run();
+    ended.expect("succeeded", 0);
+    let comment = stage.comment();
+    assert!(!comment.contains("<img") && !comment.contains("-->"), "{comment}");
+    assert!(!ended.log.lines().any(|line| line.contains("##[x]")), "{}", ended.log);
+    assert_eq!(stage.github.world(|world| world.dispatches()[0].inputs["component"].to_string()), name);
+}
