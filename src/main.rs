@@ -56,11 +56,8 @@ async fn main() -> ExitCode {
 /// Answers somebody at a terminal. A reader that went away (`| head`) is no failure.
 fn by_hand(argument: &str) -> ExitCode {
     let (text, known) = answer(argument);
-    let written = if known {
-        std::io::stdout().write_all(text.as_bytes())
-    } else {
-        std::io::stderr().write_all(text.as_bytes())
-    };
+    let written =
+        if known { std::io::stdout().write_all(text.as_bytes()) } else { std::io::stderr().write_all(text.as_bytes()) };
     match written {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => ExitCode::FAILURE,
         _ if known => ExitCode::SUCCESS,
