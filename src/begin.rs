@@ -1,18 +1,20 @@
 //! From the event to a rollout that can be followed: a fresh one, one that goes on, or the reason for none.
 
+use std::collections::BTreeSet;
+
 use crate::{
     Failure,
-    affected::{self, Item},
     context::{self, Context},
-    event::{self, Trigger},
+    event::{self, Push, Trigger},
     files::Files,
-    fresh,
+    finding, fresh,
     github::{Github, Patience, Pull, Trouble},
+    given::Given,
     inputs::Inputs,
     observe::Observer,
     plan::Subject,
-    preflight,
-    report::{log, outputs, outputs::Outputs, summary},
+    preflight, preview,
+    report::{annotations, log, outputs, outputs::Outputs, summary},
     resume::{self, Us, Verdict},
     rollout::{End, Phase, Progress, Run},
     state::{Hand, Record, Stage, Unreadable},
@@ -69,6 +71,8 @@ pub struct Case<'a> {
     pub github: Github,
     /// The pull request.
     pub pull: Pull,
+    /// Others that the same push merged, such as a merge queue's: one rollout deploys all.
+    pub together: Vec<Pull>,
     /// What the rollout is about.
     pub subject: Subject,
     /// This process.
@@ -81,7 +85,21 @@ pub struct Case<'a> {
 ///
 /// # Errors
 /// Mistakes in what was given, or GitHub cannot be asked.
-pub async fn begin(mut job: Job<'_>) -> Result<Begun<'_>, Failure> {
+pub async fn begin(job: Job<'_>) -> Result<Begun<'_>, Failure> {
+    let event = job.context.event_name.clone();
+    find(job).await.map_err(|failure| match failure {
+        // The token of such a run can only read, and GitHub's own words do not say so.
+        Failure::Trouble(trouble @ Trouble::Forbidden { .. }) if event == "pull_request" => format!(
+            "{trouble}; in a `pull_request` run for a fork or for Dependabot the token can only read, whatever \
+             `permissions:` says: run this workflow on `push` to the deployed branch instead, which finds the merged \
+             pull request by its commit"
+        )
+        .into(),
+        other => other,
+    })
+}
+
+async fn find(mut job: Job<'_>) -> Result<Begun<'_>, Failure> {
     let event = event::read(&job.context.event_path, &job.context.event_name, job.inputs.pull_request)?;
     if job.context.repository.is_empty() {
         let named = event.repository.filter(|name| context::is_repository(name));
@@ -91,53 +109,71 @@ pub async fn begin(mut job: Job<'_>) -> Result<Begun<'_>, Failure> {
     let (number, merge_event) = match event.trigger {
         Trigger::Nothing { reason } => return Ok(skipped(None, &reason)),
         Trigger::Closed { number } => (Some(number), true),
-        Trigger::Pushed { .. } => (None, true),
+        Trigger::Pushed(_) => (None, true),
         Trigger::Preview { number } | Trigger::Asked { number } => (Some(number), false),
         Trigger::Sweep => return sweep::run(job).await.map(Begun::Over),
     };
-    let items = read_items(&job);
-    if let Err(mistake) = &items
-        && merge_event
-        && job.context.run_attempt == 1
-    {
+    let given = match Given::read(job.inputs, &job.context) {
         // Nothing can have begun: the mistake is the answer, and GitHub need not be asked.
-        return Err(mistake.clone().into());
-    }
+        Err(mistakes) if merge_event && job.context.run_attempt == 1 => return Err(Failure::Mistakes(mistakes)),
+        given => given,
+    };
     let github = Github::new(&job.context, job.inputs, job.tempo, job.patience.clone())?;
-    let pull = match (number, event.trigger) {
-        (Some(number), _) => github.pull(number).await?,
-        (None, Trigger::Pushed { commit, branch }) => match merged_by_push(&job, &github, &commit).await? {
-            Some(pull) => pull,
-            None => return Ok(skipped(None, &format!("the push to `{branch}` belongs to no merged pull request"))),
-        },
+    let pulls = match (number, event.trigger) {
+        (Some(number), _) => vec![github.pull(number).await?],
+        (None, Trigger::Pushed(push)) => {
+            let pulls = merged_by_push(&job, &github, &push).await?;
+            if pulls.is_empty() {
+                return Ok(skipped(None, &format!("the push to `{}` belongs to no merged pull request", push.branch)));
+            }
+            pulls
+        }
         (None, _) => return Err("the event names no pull request".to_owned().into()),
     };
-    with_pull(job, github, pull, items, merge_event).await
+    with_pull(job, github, pulls, given, merge_event).await
 }
 
-fn read_items(job: &Job<'_>) -> Result<Vec<Item>, String> {
-    let Some(file) = &job.inputs.affected else {
-        return Err("input `affected` is empty: name the file that lists the affected components".to_owned());
-    };
-    affected::read(&job.context.workspace, file)
-}
-
-/// The merged pull request a pushed commit belongs to. The push may precede its link to the pull request.
-async fn merged_by_push(job: &Job<'_>, github: &Github, commit: &str) -> Result<Option<Pull>, Trouble> {
+/// The merged pull requests a push brought to a branch, the last one last. The push may precede its link to
+/// the pull request, so that GitHub is asked again.
+async fn merged_by_push(job: &Job<'_>, github: &Github, push: &Push) -> Result<Vec<Pull>, Trouble> {
     let mut left = job.tempo.push_link;
     let pause = job.tempo.push_link / 12;
     loop {
-        let pulls = github.pulls_of(commit).await?;
-        let merged = pulls.into_iter().filter(|pull| pull.merged_at.is_some()).max_by_key(|pull| pull.merged_at);
-        if let Some(pull) = merged {
-            return github.pull(pull.number).await.map(Some);
+        let mut merged = merged_into(github, &push.branch, &push.commit).await?;
+        if !merged.is_empty() {
+            let others = push.before.iter().map(|commit| merged_into(github, &push.branch, commit));
+            for pulls in futures_util::future::join_all(others).await {
+                merged.extend(pulls?);
+            }
+            let last = |pull: &Pull| pull.merge_commit.as_deref() == Some(push.commit.as_str());
+            merged.sort_by_key(|pull| (last(pull), pull.merged_at, pull.number));
+            let mut seen = BTreeSet::new();
+            merged.reverse();
+            merged.retain(|pull| seen.insert(pull.number));
+            merged.reverse();
+            if let Some(last) = merged.pop() {
+                merged.push(github.pull(last.number).await?);
+            }
+            return Ok(merged);
         }
         if left.is_zero() {
-            return Ok(None);
+            return Ok(Vec::new());
         }
         left = left.saturating_sub(pause);
         job.patience.pause(pause, None).await?;
     }
+}
+
+/// The pull requests with this commit that were merged into this branch.
+async fn merged_into(github: &Github, branch: &str, commit: &str) -> Result<Vec<Pull>, Trouble> {
+    let mut pulls = match github.pulls_of(commit).await {
+        Ok(pulls) => pulls,
+        // A commit GitHub does not know yet.
+        Err(Trouble::NotFound { .. } | Trouble::Refused { status: 422, .. }) => Vec::new(),
+        Err(trouble) => return Err(trouble),
+    };
+    pulls.retain(|pull| pull.merged_at.is_some() && pull.base_ref == branch);
+    Ok(pulls)
 }
 
 /// Begins for a pull request that is known.
@@ -147,16 +183,26 @@ async fn merged_by_push(job: &Job<'_>, github: &Github, commit: &str) -> Result<
 pub async fn with_pull<'a>(
     job: Job<'a>,
     github: Github,
-    pull: Pull,
-    items: Result<Vec<Item>, String>,
+    mut pulls: Vec<Pull>,
+    given: Result<Given, Vec<String>>,
     merge_event: bool,
 ) -> Result<Begun<'a>, Failure> {
+    let pull = pulls.pop().ok_or_else(|| "the event names no pull request".to_owned())?;
+    let together = pulls;
+    if !together.is_empty() {
+        let names: Vec<String> = together.iter().map(|pull| format!("#{}", pull.number)).collect();
+        log::notice(&format!(
+            "the push merged {} too: one rollout deploys all, on the comment of #{}",
+            names.join(", "),
+            pull.number
+        ));
+    }
     let merge_commit = match (&pull.merge_commit, pull.merged_at) {
         (Some(commit), Some(_)) if event::is_commit(commit) => commit.clone(),
         (_, Some(_)) => {
             return Err(format!("pull request #{} is merged, and GitHub tells no merge commit", pull.number).into());
         }
-        (_, None) if pull.open => return fresh::preview(job, github, pull, items?).await,
+        (_, None) if pull.open => return preview::preview(job, github, pull, &given.map_err(Failure::Mistakes)?).await,
         (_, None) => {
             return Ok(skipped(
                 Some(pull.number),
@@ -173,9 +219,10 @@ pub async fn with_pull<'a>(
         comment_key: job.inputs.comment_key.clone(),
         author: pull.author.clone(),
         merged_by: pull.merged_by.clone(),
+        together: together.iter().map(|pull| pull.number).collect(),
     };
     let hand = Hand { run: job.context.run_id, attempt: job.context.run_attempt, nonce: nonce(), released: false };
-    let mut case = Case { job, github, pull, subject, hand, sticky: None };
+    let mut case = Case { job, github, pull, together, subject, hand, sticky: None };
     let found = if case.job.inputs.comment && !case.job.inputs.dry_run {
         let (sticky, found) = Sticky::open(&case.github, case.pull.number, &case.subject.comment_key).await?;
         case.sticky = Some(sticky);
@@ -183,7 +230,7 @@ pub async fn with_pull<'a>(
     } else {
         Found::Nothing
     };
-    go_on(case, found, items, merge_event).await
+    go_on(case, found, given, merge_event).await
 }
 
 /// Two processes never share one: it comes from the system's own randomness.
@@ -198,18 +245,24 @@ fn nonce() -> String {
 async fn go_on<'a>(
     mut case: Case<'a>,
     mut found: Found,
-    items: Result<Vec<Item>, String>,
+    given: Result<Given, Vec<String>>,
     merge_event: bool,
 ) -> Result<Begun<'a>, Failure> {
     let mut told = false;
     loop {
         let begun = match next(&mut case, found, merge_event).await? {
-            Next::Afresh(unread) => fresh::start(case, items.as_deref().map_err(Clone::clone)?, unread).await?,
+            Next::Afresh(unread) => {
+                fresh::start(case, given.as_ref().map_err(|mistakes| Failure::Mistakes(mistakes.clone()))?, unread)
+                    .await?
+            }
             Next::Take(record) => take(case, *record).await?,
             Next::Over(over) => return Ok(Begun::Over(over)),
             Next::Follow(hand, over) => {
                 if !told {
-                    log::notice(&format!("run {} (attempt {}) follows this rollout; this one reports", hand.run, hand.attempt));
+                    log::notice(&format!(
+                        "run {} (attempt {}) follows this rollout; this one reports",
+                        hand.run, hand.attempt
+                    ));
                     told = true;
                 }
                 case.job.files.outputs(&over.outputs.lines());
@@ -285,6 +338,7 @@ fn report(case: &Case<'_>, record: &Record) -> Over {
         stage: record.stage,
         watcher: crate::report::Watcher::Later,
         findings: &[],
+        environments: &[],
         server_url: &case.job.context.server_url,
         run_url: &run_url,
     };
@@ -341,8 +395,8 @@ async fn retry(case: &Case<'_>, mut record: Record) -> Result<Record, Failure> {
 async fn take<'a>(case: Case<'a>, record: Record) -> Result<Begun<'a>, Failure> {
     let resend = record.hand.run == case.hand.run && case.hand.attempt > record.hand.attempt;
     let checked = preflight::check(&case.github, &record.rollout, case.job.inputs.environment_check).await?;
-    let barred = fresh::errors(&checked.findings).then(|| "the checks found errors".to_owned());
-    fresh::log_findings(&checked.findings);
+    let barred = finding::errors(&checked.findings).then(|| "the checks found errors".to_owned());
+    annotations::show(&checked.findings);
     tracing::info!("going on with the rollout of pull request #{} begun by run {}", case.pull.number, record.hand.run);
     let observer = Observer::new(case.job.tempo.lost, resend);
     let mut watch = fresh::watch(case, record.rollout, record.origin, checked, observer);

@@ -23,13 +23,8 @@ pub enum Trigger {
         /// The pull request's number.
         number: u64,
     },
-    /// Commits arrived on a branch; the merged pull request is found through the last one.
-    Pushed {
-        /// The commit the branch points to now.
-        commit: String,
-        /// The branch.
-        branch: String,
-    },
+    /// Commits arrived on a branch; merged pull requests are found through them.
+    Pushed(Push),
     /// An event that has no pull request, with the input `pull-request`.
     Asked {
         /// The pull request's number.
@@ -43,6 +38,21 @@ pub enum Trigger {
         reason: String,
     },
 }
+
+/// Commits that arrived on a branch.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Push {
+    /// The commit the branch points to now.
+    pub commit: String,
+    /// The branch.
+    pub branch: String,
+    /// The commits that came with it, at most [`MOST_COMMITS`] of them: a merge queue brings several pull
+    /// requests at once.
+    pub before: Vec<String>,
+}
+
+/// Commits of a push that are looked at beside the last one: each costs a request.
+pub const MOST_COMMITS: usize = 20;
 
 /// The trigger, and the repository as the payload names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +74,13 @@ struct Payload {
     #[serde(rename = "ref")]
     git_ref: Option<String>,
     deleted: Option<bool>,
+    commits: Option<Vec<Commit>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Commit {
+    id: String,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -151,7 +168,9 @@ fn pushed(payload: &Payload) -> Result<Trigger, String> {
     }
     let commit =
         payload.after.as_deref().filter(|commit| is_commit(commit)).ok_or("the payload has no commit in `after`")?;
-    Ok(Trigger::Pushed { commit: commit.to_owned(), branch: branch.to_owned() })
+    let others = payload.commits.iter().flatten().rev().map(|other| other.id.as_str());
+    let before = others.filter(|id| is_commit(id) && *id != commit).take(MOST_COMMITS).map(str::to_owned).collect();
+    Ok(Trigger::Pushed(Push { commit: commit.to_owned(), branch: branch.to_owned(), before }))
 }
 
 /// Whether `text` is a full commit hash (SHA-1 or SHA-256), and so safe in a path.
@@ -207,7 +226,7 @@ mod tests {
         let commit = "a".repeat(40);
         let payload = format!(r#"{{"ref":"refs/heads/main","after":"{commit}"}}"#);
         let branch = "main".to_owned();
-        assert_eq!(of("push", &payload, None), Ok(Trigger::Pushed { commit, branch }));
+        assert_eq!(of("push", &payload, None), Ok(Trigger::Pushed(Push { commit, branch, before: vec![] })));
         let tag = of("push", r#"{"ref":"refs/tags/v1"}"#, None);
         assert!(matches!(tag, Ok(Trigger::Nothing { .. })), "{tag:?}");
         assert!(of("push", r#"{"ref":"refs/heads/main","after":"../../x"}"#, None).is_err());

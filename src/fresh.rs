@@ -6,19 +6,22 @@ use chrono::TimeDelta;
 
 use crate::{
     Failure,
-    affected::Item,
-    begin::{Begun, Case, Job, Over, skipped},
+    begin::{Begun, Case, Over, skipped},
+    checks::Check,
+    config::Config,
     context::Origin,
-    finding::{Finding, Severity},
-    github::{Github, Pull},
+    finding::{self, Finding, Severity, quoted},
+    github::{Github, Pull, Trouble},
+    given::{Basis, Given},
+    inputs::Inputs,
     observe::Observer,
     plan::{self, Subject},
     preflight::{self, Checked},
-    report::{View, Watcher, comment, log, outputs, outputs::Outputs, summary},
+    report::{View, Watcher, annotations, comment, log, outputs, outputs::Outputs, summary},
     rollout::{Deployment, Phase, Progress, Rollout, Run},
     run::RunFacts,
     state::{self, Hand, Record, Stage},
-    sticky::{Found, Sticky},
+    sticky::Sticky,
     tally::{Outcome, Tally},
     watch::Watch,
 };
@@ -26,75 +29,133 @@ use crate::{
 /// Tries of one deployment whose ids are looked for when the state is gone.
 const MOST_TRIES: u32 = 9;
 
+/// What to do with a plan that was checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Course {
+    /// A check found an error.
+    Refuse,
+    /// There is nothing to deploy.
+    Nothing,
+    /// Show it and do nothing.
+    Show,
+    /// It is larger than allowed, and nobody released it.
+    Hold,
+    /// Begin.
+    Begin,
+}
+
+/// Decides what to do with a plan that was checked: nothing is dispatched but on [`Course::Begin`]. Pure.
+pub fn course(rollout: &Rollout, findings: &[Finding], dry_run: bool) -> Course {
+    let held = findings.iter().any(|finding| finding.check == Check::MaxDeployments);
+    match () {
+        () if finding::errors(findings) => Course::Refuse,
+        () if rollout.deployments.is_empty() => Course::Nothing,
+        () if dry_run => Course::Show,
+        () if held => Course::Hold,
+        () => Course::Begin,
+    }
+}
+
 /// Plans, checks and begins. `unread` says why a comment that is there was of no use.
 ///
 /// # Errors
 /// GitHub cannot be asked, or it cannot be told what was dispatched before.
-pub async fn start<'a>(case: Case<'a>, items: &[Item], unread: Option<String>) -> Result<Begun<'a>, Failure> {
-    if case.pull.labels.contains(&case.job.inputs.skip_label) {
-        let reason = format!("pull request #{} has the label `{}`", case.pull.number, case.job.inputs.skip_label);
+pub async fn start<'a>(case: Case<'a>, given: &Given, unread: Option<String>) -> Result<Begun<'a>, Failure> {
+    let inputs = case.job.inputs;
+    let config = given.config(&case.github, inputs, &case.subject.merge_commit).await?;
+    if let Some(reason) = unwanted(&case.pull, inputs, &config) {
         return Ok(skipped(Some(case.pull.number), &reason));
     }
-    if let Some(default) = case.pull.default_branch.as_ref().filter(|default| **default != case.pull.base_ref) {
-        let reason = format!(
-            "pull request #{} was merged into `{}`, and deployed is `{default}`",
-            case.pull.number, case.pull.base_ref
-        );
-        return Ok(skipped(Some(case.pull.number), &reason));
-    }
-    let (rollout, mut checked) = prepare(&case.github, &case.subject, items, case.job.inputs).await?;
+    let pulls: Vec<&Pull> = case.together.iter().chain([&case.pull]).collect();
+    let basis = given.basis(&case.github, config, &pulls, &case.subject.merge_commit).await?;
+    let (rollout, checked) = prepare(&case.github, &case.pull, &case.subject, &basis, inputs).await?;
     if let Some(why) = &unread {
         tracing::warn!("the comment's state is not used: {why}");
     }
-    log_findings(&checked.findings);
-    if errors(&checked.findings) {
-        let how = format!(
-            "once it is mended, run this workflow by `workflow_dispatch` with `pull-request: {}`, or re-run this job",
-            case.pull.number
-        );
-        tracing::error!("nothing was dispatched; {how}");
-        return over(case, rollout, &checked.findings, Stage::Refused).await;
+    annotations::show(&checked.findings);
+    match course(&rollout, &checked.findings, case.job.inputs.dry_run) {
+        Course::Refuse => {
+            tracing::error!("nothing was dispatched; {}", go_on(&case.pull));
+            over(case, rollout, &checked, Stage::Refused).await
+        }
+        Course::Nothing => over(case, rollout, &checked, Stage::Finished).await,
+        Course::Show => Ok(dry_run(&case, &rollout, &checked)),
+        Course::Hold => over(case, rollout, &checked, Stage::Held).await,
+        Course::Begin => {
+            let mut observer = Observer::new(case.job.tempo.lost, false);
+            let rollout = rebuild(&case, rollout, &checked, &mut observer, unread.is_some()).await?;
+            let origin = case.job.context.origin.clone();
+            hold(watch(case, rollout, origin, checked, observer)).await
+        }
     }
-    if rollout.deployments.is_empty() {
-        return over(case, rollout, &checked.findings, Stage::Finished).await;
+}
+
+/// How to go on once what was found is mended.
+fn go_on(pull: &Pull) -> String {
+    format!(
+        "once it is mended, run this workflow by `workflow_dispatch` with `pull-request: {}`, or re-run this job",
+        pull.number
+    )
+}
+
+/// Labels are the same to GitHub whatever their case.
+fn labelled(pull: &Pull, label: &str) -> bool {
+    pull.labels.iter().any(|own| own.to_lowercase() == label.to_lowercase())
+}
+
+/// Why a pull request is not deployed at all, if it is not.
+pub fn unwanted(pull: &Pull, inputs: &Inputs, config: &Config) -> Option<String> {
+    let number = pull.number;
+    if labelled(pull, &inputs.skip_label) {
+        return Some(format!("pull request #{number} has the label {}", quoted(&inputs.skip_label)));
     }
-    if case.job.inputs.dry_run {
-        return Ok(dry_run(&case, &rollout, &checked.findings));
-    }
-    let most = case.job.inputs.max_deployments;
-    let count = rollout.deployments.iter().filter(|deployment| deployment.planned.skip.is_none()).count();
-    if most > 0 && count > most && !case.pull.labels.contains(&case.job.inputs.release_label) {
-        tracing::warn!(
-            "held: {count} deployments are more than `max-deployments: {most}` allows; add the label `{}` and re-run this job to release them",
-            case.job.inputs.release_label
-        );
-        return over(case, rollout, &checked.findings, Stage::Held).await;
-    }
-    let mut observer = Observer::new(case.job.tempo.lost, false);
-    let rollout = rebuild(&case, rollout, &checked, &mut observer, unread.is_some()).await?;
-    let origin = case.job.context.origin.clone();
-    checked.findings.retain(|finding| finding.severity == Severity::Warning);
-    hold(watch(case, rollout, origin, checked, observer)).await
+    let default = pull.default_branch.as_deref();
+    (!config.deploys(&pull.base_ref, default)).then(|| {
+        let deployed = config.branches_told(default);
+        format!("pull request #{number} goes into {}, and deployed is {deployed}", quoted(&pull.base_ref))
+    })
 }
 
 /// The plan and what preflight says of it.
-async fn prepare(
+///
+/// # Errors
+/// GitHub cannot be asked.
+pub async fn prepare(
     github: &Github,
+    pull: &Pull,
     subject: &Subject,
-    items: &[Item],
-    inputs: &crate::inputs::Inputs,
+    basis: &Basis,
+    inputs: &Inputs,
 ) -> Result<(Rollout, Checked), Failure> {
     let mut rollout = Rollout { subject: subject.clone(), started_at: github.now(), deployments: Vec::new() };
-    let planned = match plan::make(subject, items) {
-        Ok(planned) => planned,
-        Err(findings) => return Ok((rollout, Checked { findings, ..Checked::default() })),
+    let made = if basis.findings.is_empty() {
+        plan::make(subject, &basis.config, &basis.items)
+    } else {
+        Err(basis.findings.clone())
+    };
+    let (planned, warnings) = match made {
+        Ok(made) => made,
+        Err(findings) => return Ok((rollout, Checked { findings: finding::gather(findings), ..Checked::default() })),
     };
     rollout.deployments = planned.into_iter().map(Deployment::new).collect();
     let mut checked = preflight::check(github, &rollout, inputs.environment_check).await?;
-    if let Some(finding) = fits(&rollout) {
-        checked.findings.insert(0, finding);
-    }
+    checked.findings.extend(warnings);
+    checked.findings.extend(fits(&rollout));
+    checked.findings.extend(size(&rollout, pull, inputs));
+    checked.findings = finding::gather(checked.findings);
     Ok((rollout, checked))
+}
+
+/// Whether more would be deployed at once than is allowed, and nobody released it.
+pub fn size(rollout: &Rollout, pull: &Pull, inputs: &Inputs) -> Option<Finding> {
+    let most = inputs.max_deployments;
+    let count = rollout.deployments.iter().filter(|deployment| deployment.planned.skip.is_none()).count();
+    (most > 0 && count > most && !labelled(pull, &inputs.release_label)).then(|| {
+        let label = quoted(&inputs.release_label);
+        let problem = format!("{count} are more than `max-deployments: {most}` allows, so none is made");
+        let remedy = format!("To release them, add the label {label} to the pull request, then re-run the job");
+        Finding::of(Check::MaxDeployments, Severity::Warning, problem, remedy).about("deployments")
+    })
 }
 
 /// Whether the state of this rollout will still fit into the comment when every run is known.
@@ -117,6 +178,7 @@ fn fits(rollout: &Rollout) -> Option<Finding> {
             format!("their state takes {size} characters, and the comment has room for {}", comment::LARGEST_STATE),
             "Split the rollout with several uses of the action that each have a `comment-key`, or shorten names and inputs",
         )
+        .by(Check::StateSize)
     })
 }
 
@@ -211,7 +273,9 @@ pub async fn hold(mut watch: Watch<'_>) -> Result<Begun<'_>, Failure> {
     {
         return Ok(Begun::Overtaken(Box::new(watch.case)));
     }
-    watch.show(Stage::Live, &Watcher::Here).await?;
+    // Where nothing is to be dispatched, there is nothing to follow either.
+    let finished = watch.rollout.standings().iter().all(|standing| standing.status.finished());
+    watch.show(if finished { Stage::Finished } else { Stage::Live }, &Watcher::Here).await?;
     let nonce = watch.case.hand.nonce.clone();
     if let Some(sticky) = &mut watch.case.sticky
         && !sticky.stands(&nonce).await?
@@ -222,10 +286,13 @@ pub async fn hold(mut watch: Watch<'_>) -> Result<Begun<'_>, Failure> {
 }
 
 /// Ends a rollout that does not begin, with what there is to show.
-async fn over<'a>(
+///
+/// # Errors
+/// The comment cannot be written; that of a preview need not be.
+pub async fn over<'a>(
     mut case: Case<'a>,
     rollout: Rollout,
-    findings: &[Finding],
+    checked: &Checked,
     stage: Stage,
 ) -> Result<Begun<'a>, Failure> {
     let run_url = case.job.context.run_url();
@@ -235,7 +302,8 @@ async fn over<'a>(
         standings: &standings,
         stage,
         watcher: Watcher::Here,
-        findings,
+        findings: &checked.findings,
+        environments: &checked.environments,
         server_url: &case.job.context.server_url,
         run_url: &run_url,
     };
@@ -251,13 +319,15 @@ async fn over<'a>(
     {
         let body = comment::render(&view, &rollout.subject.comment_key, &packed);
         if let Err(trouble) = sticky.write(&log::redact(&body, &case.job.inputs.token)).await {
-            if stage != Stage::Preview {
+            let refused =
+                matches!(trouble, Trouble::Forbidden { .. } | Trouble::NotFound { .. } | Trouble::Refused { .. });
+            if stage != Stage::Preview || !refused {
                 return Err(trouble.into());
             }
-            tracing::warn!("the preview is in the job summary alone: {trouble}");
+            log::notice(&format!("the preview is in the job summary alone: {trouble}"));
         }
     }
-    let failing = errors(findings);
+    let failing = finding::errors(&checked.findings);
     let (result, pass) = match stage {
         _ if failing => (Outcome::Failed, false),
         Stage::Held => (Outcome::Held, case.job.inputs.fail_on == crate::inputs::FailOn::Never),
@@ -277,7 +347,7 @@ async fn over<'a>(
 }
 
 /// Shows the plan, and does nothing.
-fn dry_run(case: &Case<'_>, rollout: &Rollout, findings: &[Finding]) -> Begun<'static> {
+pub fn dry_run(case: &Case<'_>, rollout: &Rollout, checked: &Checked) -> Begun<'static> {
     let run_url = case.job.context.run_url();
     let standings = rollout.standings();
     let view = View {
@@ -285,7 +355,8 @@ fn dry_run(case: &Case<'_>, rollout: &Rollout, findings: &[Finding]) -> Begun<'s
         standings: &standings,
         stage: Stage::Preview,
         watcher: Watcher::Here,
-        findings,
+        findings: &checked.findings,
+        environments: &checked.environments,
         server_url: &case.job.context.server_url,
         run_url: &run_url,
     };
@@ -314,58 +385,4 @@ fn dry_run(case: &Case<'_>, rollout: &Rollout, findings: &[Finding]) -> Begun<'s
         summary: summary::plan(&view),
         pass: true,
     })
-}
-
-/// Shows on an open pull request what a merge would deploy. It never overwrites a live state.
-///
-/// # Errors
-/// GitHub cannot be asked.
-pub async fn preview(job: Job<'_>, github: Github, pull: Pull, items: Vec<Item>) -> Result<Begun<'_>, Failure> {
-    let subject = Subject {
-        repository: job.context.repository.clone(),
-        pull_request: pull.number,
-        merge_commit: pull.merge_commit.clone().unwrap_or_else(|| pull.head_sha.clone()),
-        head_sha: pull.head_sha.clone(),
-        base_ref: pull.base_ref.clone(),
-        comment_key: job.inputs.comment_key.clone(),
-        author: pull.author.clone(),
-        merged_by: String::new(),
-    };
-    let hand = Hand { run: job.context.run_id, attempt: job.context.run_attempt, ..Hand::default() };
-    let (rollout, checked) = prepare(&github, &subject, &items, job.inputs).await?;
-    log_findings(&checked.findings);
-    let mut case = Case { job, github, pull, subject, hand, sticky: None };
-    if case.job.inputs.dry_run {
-        return Ok(dry_run(&case, &rollout, &checked.findings));
-    }
-    if case.job.inputs.comment {
-        let (sticky, found) = Sticky::open(&case.github, case.pull.number, &case.subject.comment_key).await?;
-        let live = matches!(&found, Found::Record(record) if matches!(record.stage, Stage::Live | Stage::Finished));
-        case.sticky = (!live).then_some(sticky);
-    }
-    over(case, rollout, &checked.findings, Stage::Preview).await
-}
-
-/// Whether any finding stops the rollout.
-pub fn errors(findings: &[Finding]) -> bool {
-    findings.iter().any(|finding| finding.severity == Severity::Error)
-}
-
-/// Annotations, the most important first. GitHub shows ten of each kind a step.
-/// <https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands>
-pub fn log_findings(findings: &[Finding]) {
-    const MOST: usize = 9;
-    for severity in [Severity::Error, Severity::Warning] {
-        let lines: Vec<String> =
-            findings.iter().filter(|finding| finding.severity == severity).map(Finding::line).collect();
-        let say = |text: &str| match severity {
-            Severity::Error => tracing::error!("{text}"),
-            Severity::Warning => tracing::warn!("{text}"),
-        };
-        lines.iter().take(MOST).for_each(|line| say(line));
-        if lines.len() > MOST {
-            say(&format!("and {} more, in the log below and in the job summary", lines.len() - MOST));
-            lines.iter().skip(MOST).for_each(|line| tracing::info!("{line}"));
-        }
-    }
 }

@@ -34,6 +34,8 @@
 pub mod affected;
 pub mod begin;
 pub mod cadence;
+pub mod checks;
+pub mod config;
 pub mod context;
 pub mod decide;
 pub mod event;
@@ -41,6 +43,7 @@ pub mod files;
 pub mod finding;
 pub mod fresh;
 pub mod github;
+pub mod given;
 pub mod graph;
 pub mod identity;
 pub mod inputs;
@@ -48,6 +51,7 @@ pub mod observe;
 pub mod plan;
 pub mod post;
 pub mod preflight;
+pub mod preview;
 pub mod report;
 pub mod resume;
 pub mod rollout;
@@ -60,6 +64,7 @@ pub mod tempo;
 pub mod verdict;
 pub mod watch;
 pub mod workflow;
+pub mod workspace;
 
 use tokio::sync::watch as signal;
 
@@ -139,14 +144,29 @@ fn give_up(files: &Files, failure: &Failure, on_timeout: Option<OnTimeout>) -> b
     };
     match failure {
         Failure::Mistakes(mistakes) => mistakes.iter().for_each(|mistake| tracing::error!("{mistake}")),
-        Failure::Trouble(trouble) => tracing::error!("{trouble}"),
+        Failure::Trouble(trouble) => tracing::error!("{}", told(trouble)),
     }
     // While another copy was followed, its outputs were kept current: they are better than none.
     if result != Outcome::Pending || !files.told() {
         files.outputs(&Outputs::bare(result).lines());
     }
-    files.summary(&summary::sentence(&log::redact(&failure.to_string(), &files.token)));
+    let text = match failure {
+        Failure::Trouble(trouble) => told(trouble),
+        other @ Failure::Mistakes(_) => other.to_string(),
+    };
+    files.summary(&summary::sentence(&log::redact(&text, &files.token)));
     pass
+}
+
+/// A refused request says which `permissions:` line is missing, and how to go on.
+fn told(trouble: &Trouble) -> String {
+    match preflight::permissions::finding(trouble) {
+        Some(finding) => format!(
+            "{}. Then re-run this job, or run the workflow by `workflow_dispatch` with the input `pull-request`",
+            finding.line()
+        ),
+        None => trouble.to_string(),
+    }
 }
 
 /// Follows the rollout to an end of the watch, and tells it.

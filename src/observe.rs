@@ -220,7 +220,8 @@ impl Observer {
             };
             let Some(facts) = facts else { continue };
             self.missing.remove(&index);
-            let of_another = identity::ids_in(&facts.title).any(|word| word != id && ids.iter().any(|other| other == word));
+            let of_another =
+                identity::ids_in(&facts.title).any(|word| word != id && ids.iter().any(|other| other == word));
             if of_another || !facts.is_dispatch_of(&deployment.planned.workflow) {
                 // The state names a run that is none of ours.
                 tracing::warn!(
@@ -228,8 +229,7 @@ impl Observer {
                     facts.id,
                     deployment.planned.workflow
                 );
-                deployment.progress =
-                    Progress::Intended { at: now, note: Some("a wrong run was named".to_owned()) };
+                deployment.progress = Progress::Intended { at: now, note: Some("a wrong run was named".to_owned()) };
                 continue;
             }
             if self.applied.get(&facts.id) != Some(&facts) {

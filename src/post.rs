@@ -93,7 +93,7 @@ async fn finish(mut job: Job<'_>, pull_request: u64, nonce: &str, doomed: &[u64]
     let hand = Hand { released: false, ..record.hand.clone() };
     let on_cancel = job.inputs.on_cancel;
     let observer = Observer::new(job.tempo.lost, false);
-    let case = Case { job, github, pull, subject, hand, sticky: Some(sticky) };
+    let case = Case { job, github, pull, together: Vec::new(), subject, hand, sticky: Some(sticky) };
     let mut watch = fresh::watch(case, record.rollout, record.origin, Checked::default(), observer);
     let now = watch.case.github.now();
     let shows = vec![false; watch.rollout.deployments.len()];

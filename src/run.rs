@@ -65,6 +65,15 @@ pub enum Reviewer {
     Team(String),
 }
 
+impl std::fmt::Display for Reviewer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::User(login) => write!(f, "{login}"),
+            Self::Team(slug) => write!(f, "team {slug}"),
+        }
+    }
+}
+
 impl Reviewer {
     /// The name alone.
     pub fn name(&self) -> &str {

@@ -91,6 +91,9 @@ struct Wire {
     origin: [String; 3],
     subject: [String; 7],
     pull: u64,
+    /// Pull requests merged together with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    with: Vec<u64>,
     at: i64,
     /// The smallest run id; rows hold what is added to it.
     first: u64,
@@ -225,6 +228,7 @@ impl Writer {
                 subject.merged_by.clone(),
             ],
             pull: subject.pull_request,
+            with: subject.together.clone(),
             at: self.start,
             first: self.first,
             words: self.words,
@@ -331,6 +335,7 @@ fn read(wire: Wire) -> Option<Record> {
         comment_key,
         author,
         merged_by,
+        together: wire.with.clone(),
     };
     let reader = Reader { wire: &wire, subject: &subject, start };
     let deployments =
@@ -452,6 +457,7 @@ mod tests {
             head_sha: "1f3c2d1e0b9a8f7e6d5c4b3a29181706f5e4d3c2".to_owned(),
             base_ref: "main".to_owned(),
             author: "octocat".to_owned(),
+            together: vec![41, 43],
             ..Subject::default()
         };
         let words = [

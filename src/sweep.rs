@@ -50,7 +50,9 @@ pub async fn run(job: Job<'_>) -> Result<Over, Failure> {
     for pull in pulls {
         match one(&job, &github, pull, &mut gathered).await {
             Ok(()) => {}
-            Err(Failure::Trouble(trouble @ (Trouble::Stopped | Trouble::OutOfTime { .. } | Trouble::Unauthorized(_)))) => {
+            Err(Failure::Trouble(
+                trouble @ (Trouble::Stopped | Trouble::OutOfTime { .. } | Trouble::Unauthorized(_)),
+            )) => {
                 return Err(trouble.into());
             }
             Err(failure) => {
@@ -60,7 +62,8 @@ pub async fn run(job: Job<'_>) -> Result<Over, Failure> {
         }
     }
     let Gathered { rows, tally, summaries, troubled } = gathered;
-    let text = if summaries.is_empty() { summary::sentence("No rollout is unfinished") } else { summaries.join("\n\n") };
+    let text =
+        if summaries.is_empty() { summary::sentence("No rollout is unfinished") } else { summaries.join("\n\n") };
     Ok(Over {
         outputs: Outputs { deployments: rows, tally, ..Outputs::bare(tally.result()) },
         summary: text,
@@ -96,8 +99,8 @@ async fn unfinished(job: &Job<'_>, github: &Github) -> Result<BTreeSet<u64>, Tro
 /// One pass over one rollout.
 async fn one(job: &Job<'_>, github: &Github, number: u64, gathered: &mut Gathered) -> Result<(), Failure> {
     let pull = github.pull(number).await?;
-    let nothing = Err("a sweep begins no rollout".to_owned());
-    match begin::with_pull(job.clone(), github.clone(), pull, nothing, false).await? {
+    let nothing = Err(vec!["a sweep begins no rollout".to_owned()]);
+    match begin::with_pull(job.clone(), github.clone(), vec![pull], nothing, false).await? {
         Begun::Watch(mut watch) => {
             let ended = watch.run().await;
             let standings = watch.rollout.standings();

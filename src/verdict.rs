@@ -36,13 +36,16 @@ fn gate_life() -> TimeDelta {
 
 /// What has to be asked about a run that changed since the last look.
 pub fn details(deployment: &Deployment, run: &RunFacts) -> Details {
-    let waited = deployment.waiting_since.is_some();
-    let ended_badly = run.completed() && run.conclusion.as_deref() != Some("success");
+    let known = deployment.run();
+    let held = known.is_some_and(|known| known.phase == Phase::Waiting);
+    let restarted = known.is_some_and(|known| known.attempt < run.attempt);
+    let failed = run.conclusion.as_deref() == Some("failure");
     Details {
-        gates: !run.completed() && (run.status == "waiting" || waited),
+        // Once more when it goes on: another gate may have closed behind the first.
+        gates: !run.completed() && (run.status == "waiting" || held),
         // Between two looks a run can pass its gate unseen, so a finished run is asked at least once.
-        reviews: waited || ended_badly || (run.completed() && deployment.reviews.is_empty()),
-        jobs: ended_badly,
+        reviews: held || (run.completed() && (deployment.reviews.is_empty() || restarted || failed)),
+        jobs: run.completed() && run.conclusion.as_deref() != Some("success"),
     }
 }
 

@@ -15,7 +15,7 @@ use crate::{
     inputs::OnCancel,
     observe::Observer,
     preflight::Source,
-    report::{View, Watcher, comment, outputs, outputs::Outputs, summary},
+    report::{View, Watcher, changes, comment, outputs, outputs::Outputs, summary},
     rollout::{Deployment, End, Phase, Progress, Rollout, Run, Standing, Status},
     run::Time,
     state::{self, Hand, Record, Stage},
@@ -242,7 +242,8 @@ impl Watch<'_> {
         self.case.job.files.outputs(&self.outputs(&standings).lines());
         self.save(false);
         if let Some(sticky) = &mut self.case.sticky {
-            let hand = Hand { released: stage == Stage::Finished || *watcher != Watcher::Here, ..self.case.hand.clone() };
+            let hand =
+                Hand { released: stage == Stage::Finished || *watcher != Watcher::Here, ..self.case.hand.clone() };
             let record = Record { stage, hand, origin: self.origin.clone(), rollout: self.rollout.clone() };
             let run_url = self.case.job.context.run_url();
             let view = View {
@@ -251,6 +252,7 @@ impl Watch<'_> {
                 stage,
                 watcher: watcher.clone(),
                 findings: &self.findings,
+                environments: &[],
                 server_url: &self.case.job.context.server_url,
                 run_url: &run_url,
             };
@@ -318,6 +320,7 @@ impl Watch<'_> {
             stage,
             watcher: watcher.clone(),
             findings: &self.findings,
+            environments: &[],
             server_url: &self.case.job.context.server_url,
             run_url: &run_url,
         };
@@ -376,18 +379,12 @@ impl Watch<'_> {
 
     /// One line for each deployment that changed.
     fn log(&mut self, standings: &[Standing]) {
-        for (index, (deployment, standing)) in self.rollout.deployments.iter().zip(standings).enumerate() {
-            if self.logged.get(index) == Some(&standing.status) {
-                continue;
-            }
-            let mut line = change(deployment, standing, self.case.github.now());
-            if let Some(run) = deployment.run() {
-                line.push_str(&format!(
-                    " ({}/{}/actions/runs/{})",
-                    self.case.job.context.server_url, self.case.job.context.repository, run.id
-                ));
-            }
-            match standing.status {
+        let context = &self.case.job.context;
+        for change in changes::since(&self.rollout, standings, &self.logged, self.case.github.now()) {
+            let page =
+                change.run.map(|run| format!(" ({}/{}/actions/runs/{run})", context.server_url, context.repository));
+            let line = format!("{}{}", change.line, page.unwrap_or_default());
+            match change.status {
                 Status::Failed | Status::TimedOut | Status::Expired | Status::Lost => tracing::error!("{line}"),
                 Status::Rejected | Status::Cancelled => tracing::warn!("{line}"),
                 _ => tracing::info!("{line}"),
@@ -409,29 +406,4 @@ fn dooms(cancel: OnCancel, deployment: &Deployment) -> bool {
         }
         OnCancel::CancelAll => deployment.active(),
     }
-}
-
-fn change(deployment: &Deployment, standing: &Standing, now: Time) -> String {
-    let planned = &deployment.planned;
-    let mut line = planned.name();
-    if !planned.environment.is_empty() {
-        line.push_str(&format!(" → `{}`", planned.environment));
-    }
-    line.push_str(&format!(": {}", standing.status.word()));
-    if standing.status == Status::Waiting {
-        let mut names: Vec<&str> =
-            deployment.gates.iter().flat_map(|gate| &gate.reviewers).map(crate::run::Reviewer::name).collect();
-        names.sort_unstable();
-        names.dedup();
-        if !names.is_empty() {
-            line.push_str(&format!(" for approval by {}", names.join(" or ")));
-        }
-    } else if let Some(since) = deployment.waiting_since {
-        let waited = now.signed_duration_since(since).to_std().unwrap_or_default();
-        line.push_str(&format!(", waited {}", humantime::format_duration(Duration::from_secs(waited.as_secs()))));
-    }
-    if !standing.reason.is_empty() {
-        line.push_str(&format!(": {}", standing.reason));
-    }
-    line
 }

@@ -120,7 +120,7 @@ impl Fold {
         let children = dependents.is_some();
         if let Some(item) = self.items.get_mut(index) {
             merge(item, wish, &node, place)?;
-            if let Some(parent) = parent.map(Need::Item).filter(|parent| !item.needs.contains(parent)) {
+            if let Some(parent) = parent.map(Need::item).filter(|parent| !item.needs.contains(parent)) {
                 item.needs.push(parent);
             }
         }
@@ -177,7 +177,8 @@ fn replace(items: Vec<Item>, same: &[Option<usize>]) -> Vec<Item> {
             item.needs = item
                 .needs
                 .iter()
-                .filter_map(|Need::Item(old)| place.get(&stands_for(*old)).copied().map(Need::Item))
+                .flat_map(Need::items)
+                .filter_map(|old| place.get(&stands_for(*old)).copied().map(Need::item))
                 .collect();
             item.needs.sort_unstable();
             item.needs.dedup();
@@ -200,8 +201,7 @@ fn item(key: &Key, node: &Node) -> Item {
         path: given(&node.component_path),
         deleted: node.deleted == Some(true),
         fields: fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), given(value)?))).collect(),
-        wish: Wish::Silent,
-        needs: Vec::new(),
+        ..Item::default()
     }
 }
 
@@ -260,7 +260,7 @@ fn wish(settings: Option<&Settings>, place: &str) -> Result<Wish, String> {
 }
 
 /// Workflow inputs are strings: a string as it is, null as nothing, the rest as JSON writes it.
-fn text(value: &Value) -> String {
+pub(super) fn text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Null => String::new(),

@@ -3,17 +3,28 @@
 //! A list is recognised by its content. Reading does no request and decides no environment: that is `plan`'s.
 
 mod atmos;
+mod list;
+mod paths;
+mod text;
 
-use std::{
-    collections::BTreeMap,
-    fs::File,
-    io::Read,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, path::Path};
 
 use serde_json::Value;
 
-use crate::finding::quoted;
+pub use self::{
+    paths::{Mapped, Sight, folders, map},
+    text::Line,
+};
+use crate::{finding::quoted, workspace};
+
+/// An affected list, as its tool wrote it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum List {
+    /// Components.
+    Items(Vec<Item>),
+    /// Paths or names, which only rules make components of.
+    Lines(Vec<Line>),
+}
 
 /// One affected component, in one stack if the tool knows stacks.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -32,6 +43,8 @@ pub struct Item {
     pub fields: BTreeMap<String, String>,
     /// How the list itself wants the item to be deployed.
     pub wish: Wish,
+    /// The rule that made an item of a path; other items are matched when the plan is made.
+    pub chosen: Option<Chosen>,
     /// What must have succeeded before.
     pub needs: Vec<Need>,
 }
@@ -46,6 +59,8 @@ pub enum Wish {
     Skip(String),
     /// By these workflows (`settings.pro.pull_request.merged.workflows`).
     Dispatch(Vec<Dispatch>),
+    /// As an item of a plain list says.
+    Own(Own),
 }
 
 /// A workflow with its inputs, as a list wants it dispatched.
@@ -57,11 +72,46 @@ pub struct Dispatch {
     pub inputs: BTreeMap<String, String>,
 }
 
-/// What an item needs.
+/// What an item of a plain list says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Own {
+    /// The GitHub environment.
+    pub environment: Option<String>,
+    /// The workflow's file.
+    pub workflow: Option<String>,
+    /// The workflow's inputs.
+    pub inputs: BTreeMap<String, String>,
+}
+
+/// What an item needs: other items of the list, by their indices. It means their deployments in the same
+/// environment, else all of them.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Need {
-    /// Another item of the list, by its index.
-    Item(usize),
+pub struct Need(Vec<usize>);
+
+impl Need {
+    /// One item.
+    pub fn item(index: usize) -> Self {
+        Self(vec![index])
+    }
+
+    /// Several that one name stands for.
+    pub fn items_of(indices: Vec<usize>) -> Self {
+        Self(indices)
+    }
+
+    /// The items.
+    pub fn items(&self) -> &[usize] {
+        &self.0
+    }
+}
+
+/// The rule that made an item of a path, and what its patterns captured.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Chosen {
+    /// The rule's index.
+    pub rule: usize,
+    /// The captures.
+    pub captures: BTreeMap<String, String>,
 }
 
 impl Item {
@@ -74,16 +124,12 @@ impl Item {
     }
 }
 
-/// Larger lists are refused: such a file is a mistake, and it must not take the runner's memory.
-pub const LARGEST: u64 = 32 * 1024 * 1024;
-
 /// Reads the list in `file` (the input `affected`), which must lie inside `workspace`.
 ///
 /// # Errors
 /// One sentence that names the file, the place in it where there is one, and the remedy.
-pub fn read(workspace: &Path, file: &str) -> Result<Vec<Item>, String> {
-    let path = inside(workspace, file).map_err(|what| format!("input `affected`: file `{file}` {what}"))?;
-    let text = slurp(&path).map_err(|what| format!("input `affected`: file `{file}` {what}"))?;
+pub fn read(workspace: &Path, file: &str) -> Result<List, String> {
+    let text = workspace::read(workspace, file).map_err(|what| format!("input `affected`: file `{file}` {what}"))?;
     parse(&text).map_err(|what| format!("input `affected`: file `{file}`: {what}"))
 }
 
@@ -91,44 +137,17 @@ pub fn read(workspace: &Path, file: &str) -> Result<Vec<Item>, String> {
 ///
 /// # Errors
 /// What is wrong and where, without the file's name.
-pub fn parse(text: &str) -> Result<Vec<Item>, String> {
+pub fn parse(text: &str) -> Result<List, String> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if !text.trim_start().starts_with(['[', '{']) {
-        return Err(
-            "is no list of affected components: expected is the JSON array that `atmos describe affected` writes"
-                .to_owned(),
-        );
+        return text::lines(text).map(List::Lines);
     }
     let value: Value = serde_json::from_str(text).map_err(|error| format!("is no JSON: {error}"))?;
-    atmos::items(value)
+    match value {
+        Value::Array(items) if list::is_plain(&items)? => list::items(items).map(List::Items),
+        other => atmos::items(other).map(List::Items),
+    }
 }
 
-/// The real path of `file`, refused when it leaves the workspace, through `..` or a link too.
-fn inside(workspace: &Path, file: &str) -> Result<PathBuf, String> {
-    if Path::new(file).is_absolute() {
-        return Err("is an absolute path: name it relative to the workspace".to_owned());
-    }
-    let root = workspace
-        .canonicalize()
-        .map_err(|error| format!("cannot be looked for: the workspace `{}`: {error}", workspace.display()))?;
-    let path = root.join(file).canonicalize().map_err(|error| {
-        format!(
-            "cannot be read: {error}; it is looked for in the workspace, so the step that writes it must come before"
-        )
-    })?;
-    if path.starts_with(&root) { Ok(path) } else { Err("lies outside the workspace: write it inside".to_owned()) }
-}
-
-fn slurp(path: &Path) -> Result<String, String> {
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes))
-        .map_err(|error| format!("cannot be read: {error}"))?;
-    if bytes.len() as u64 > LARGEST {
-        return Err("is larger than 32 MiB: leave out what is not needed (for Atmos, `--include-settings` of \
-                    other products) or split the rollout"
-            .to_owned());
-    }
-    String::from_utf8(bytes)
-        .map_err(|error| format!("is not UTF-8: byte {} begins no character", error.utf8_error().valid_up_to()))
-}
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -178,6 +178,8 @@ struct Shared {
     counted: AtomicU64,
     /// How far GitHub's clock is ahead of this machine's.
     ahead: Mutex<TimeDelta>,
+    /// `x-github-enterprise-version`, from the first answer that has it.
+    enterprise: OnceLock<String>,
 }
 
 impl Http {
@@ -212,6 +214,7 @@ impl Http {
                 budget: Mutex::default(),
                 ahead: Mutex::default(),
                 counted: AtomicU64::new(0),
+                enterprise: OnceLock::new(),
             }),
         })
     }
@@ -225,6 +228,11 @@ impl Http {
     pub fn now(&self) -> DateTime<Utc> {
         let now = Utc::now() + *self.shared.ahead.lock().unwrap_or_else(PoisonError::into_inner);
         DateTime::from_timestamp(now.timestamp(), 0).unwrap_or(now)
+    }
+
+    /// The version of the Enterprise Server that answers, if one does.
+    pub fn enterprise_version(&self) -> Option<&str> {
+        self.shared.enterprise.get().map(String::as_str)
     }
 
     /// How many requests so far count against the primary limit.
@@ -355,6 +363,9 @@ impl Http {
         tracing::debug!("{} {uri} → {}", call.method, parts.status.as_u16());
         let reply = Reply { status: parts.status, headers: parts.headers, body };
         self.shared.budget.lock().unwrap_or_else(PoisonError::into_inner).note(&reply.headers);
+        if let Some(version) = reply.headers.get("x-github-enterprise-version").and_then(|value| value.to_str().ok()) {
+            self.shared.enterprise.get_or_init(|| version.to_owned());
+        }
         if reply.status != StatusCode::NOT_MODIFIED {
             self.shared.counted.fetch_add(1, Ordering::Relaxed);
         }

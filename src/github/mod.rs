@@ -17,11 +17,11 @@ use serde::de::DeserializeOwned;
 use self::http::{Call, Http, Reply};
 pub use self::{
     comments::{Comment, Viewer},
-    environments::Environment,
+    environments::{Environment, Pattern, Policy, Rules},
     http::Trouble,
     limits::Budget,
     patience::Patience,
-    pulls::Pull,
+    pulls::{ChangedFile, Pull},
     runs::Listed,
     workflows::{Dispatched, WorkflowState},
 };
@@ -55,6 +55,18 @@ impl Github {
     /// The time by GitHub's clock, in whole seconds.
     pub fn now(&self) -> Time {
         self.http.now()
+    }
+
+    /// Whether a dispatch is answered with the run it makes, as far as the server's version tells: github.com
+    /// and Enterprise Server from 3.21. Known after the first answer.
+    /// <https://docs.github.com/en/enterprise-server@3.21/rest/actions/workflows#create-a-workflow-dispatch-event>
+    pub fn names_runs(&self) -> bool {
+        const FIRST: (u64, u64) = (3, 21);
+        self.http.enterprise_version().is_none_or(|version| {
+            let digits = version.trim_start_matches(|letter: char| !letter.is_ascii_digit());
+            let mut numbers = digits.split('.').map(|part| part.parse::<u64>().unwrap_or(0));
+            (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= FIRST
+        })
     }
 
     /// How many requests so far count against the primary limit.

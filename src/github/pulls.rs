@@ -30,6 +30,28 @@ pub struct Pull {
     pub merged_by: String,
     /// Its labels.
     pub labels: Vec<String>,
+    /// How many files it changes, where the answer tells.
+    pub changed_files: Option<u64>,
+}
+
+/// A file that a pull request changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangedFile {
+    /// Its path; of a removed one, the path it had.
+    pub path: String,
+    /// It is no longer there.
+    pub removed: bool,
+    /// The path it had before it was moved.
+    pub previous: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct WireFile {
+    filename: String,
+    #[serde(default)]
+    status: String,
+    #[serde(default)]
+    previous_filename: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -51,6 +73,8 @@ struct Wire {
     merged_by: Option<User>,
     #[serde(default)]
     labels: Vec<Label>,
+    #[serde(default)]
+    changed_files: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -92,6 +116,7 @@ impl From<Wire> for Pull {
             author: login(wire.user),
             merged_by: login(wire.merged_by),
             labels: wire.labels.into_iter().map(|label| label.name).collect(),
+            changed_files: wire.changed_files,
         }
     }
 }
@@ -101,6 +126,19 @@ impl Github {
     pub async fn pull(&self, number: u64) -> Result<Pull, Trouble> {
         let wire: Wire = self.get(&format!("{}/pulls/{number}", self.repo)).await?;
         Ok(wire.into())
+    }
+
+    /// The files a pull request changes. GitHub lists 3,000 at most.
+    /// <https://docs.github.com/en/rest/pulls/pulls#list-pull-requests-files>
+    pub async fn changed_files(&self, number: u64) -> Result<Vec<ChangedFile>, Trouble> {
+        let wires: Vec<WireFile> = self.all(&format!("{}/pulls/{number}/files", self.repo), 30).await?;
+        let changed = |wire: WireFile| ChangedFile {
+            removed: wire.status == "removed",
+            // A copy leaves its origin where it was.
+            previous: wire.previous_filename.filter(|_| wire.status == "renamed"),
+            path: wire.filename,
+        };
+        Ok(wires.into_iter().map(changed).collect())
     }
 
     /// The pull requests a commit belongs to.

@@ -78,8 +78,9 @@ struct NamedWire {
     name: String,
 }
 
+/// A person or a team, as gates and environments name them.
 #[derive(Deserialize)]
-struct ReviewerWire {
+pub(super) struct ReviewerWire {
     #[serde(rename = "type", default)]
     kind: String,
     #[serde(default)]
@@ -150,18 +151,21 @@ impl From<RunWire> for RunFacts {
     }
 }
 
+impl ReviewerWire {
+    pub(super) fn reviewer(self) -> Option<Reviewer> {
+        let who = self.reviewer?;
+        Some(match self.kind.as_str() {
+            "Team" => Reviewer::Team(who.slug.or(who.name)?),
+            _ => Reviewer::User(who.login.or(who.name)?),
+        })
+    }
+}
+
 impl From<GateWire> for Gate {
     fn from(wire: GateWire) -> Self {
-        let reviewer = |wire: ReviewerWire| {
-            let who = wire.reviewer?;
-            Some(match wire.kind.as_str() {
-                "Team" => Reviewer::Team(who.slug.or(who.name)?),
-                _ => Reviewer::User(who.login.or(who.name)?),
-            })
-        };
         Self {
             environment: wire.environment.map(|environment| environment.name).unwrap_or_default(),
-            reviewers: wire.reviewers.into_iter().flatten().filter_map(reviewer).collect(),
+            reviewers: wire.reviewers.into_iter().flatten().filter_map(ReviewerWire::reviewer).collect(),
             wait_minutes: wire.wait_timer.unwrap_or(0),
             wait_started_at: wire.wait_timer_started_at,
         }

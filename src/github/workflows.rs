@@ -55,11 +55,25 @@ impl Github {
         self.get(&format!("{}/actions/workflows/{}", self.repo, segment(file))).await
     }
 
+    fn contents(&self, path: &str, git_ref: &str) -> String {
+        let segments: Vec<String> = path.split('/').map(segment).collect();
+        format!("{}/contents/{}?ref={}", self.repo, segments.join("/"), segment(git_ref))
+    }
+
+    /// Whether there is a file or folder of this name at a ref.
+    pub async fn exists(&self, path: &str, git_ref: &str) -> Result<bool, Trouble> {
+        let path = self.contents(path, git_ref);
+        match self.http.send(&Call::get(&path)).await {
+            Ok(_) => Ok(true),
+            Err(Trouble::NotFound { .. }) => Ok(false),
+            Err(trouble) => Err(trouble),
+        }
+    }
+
     /// The text of a file at a ref.
     /// <https://docs.github.com/en/rest/repos/contents#get-repository-content>
     pub async fn file(&self, path: &str, git_ref: &str) -> Result<String, Trouble> {
-        let segments: Vec<String> = path.split('/').map(segment).collect();
-        let path = format!("{}/contents/{}?ref={}", self.repo, segments.join("/"), segment(git_ref));
+        let path = self.contents(path, git_ref);
         let reply = self.http.send(&Call { accept: RAW, ..Call::get(&path) }).await?;
         String::from_utf8(reply.body.to_vec()).map_err(|_| Trouble::Refused {
             what: path,
@@ -99,7 +113,9 @@ impl Github {
                 Dispatched::Unsent(trouble)
             }
             Err(trouble @ Trouble::Forbidden { .. }) => Dispatched::Forbidden(trouble.to_string()),
-            Err(trouble @ (Trouble::NotFound { .. } | Trouble::Refused { .. })) => Dispatched::Refused(trouble.to_string()),
+            Err(trouble @ (Trouble::NotFound { .. } | Trouble::Refused { .. })) => {
+                Dispatched::Refused(trouble.to_string())
+            }
         }
     }
 }

@@ -4,7 +4,7 @@
 //! whole is kept below that in bytes. What does not fit is left out, the least important first: the graph,
 //! then the decisions, then rows of the table, of which problems are the last to go.
 
-use super::{View, Watcher, escape, words};
+use super::{View, Watcher, escape, preview, words};
 use crate::{
     finding::Severity,
     rollout::{Deployment, Progress, Standing, Status},
@@ -38,12 +38,15 @@ pub fn state_in(body: &str) -> Option<&str> {
 
 /// What is shown, without marker and state: two views with the same text need no writing.
 pub fn text(view: &View<'_>, room: usize) -> String {
-    let head = format!("### {}\n", words::headline(view));
+    let head = format!("### {}\n{}", words::headline(view), together(view));
     let attention = attention(view);
     let findings = findings(view);
     let foot = foot(view);
     let mut left = room.saturating_sub(head.len() + attention.len() + findings.len() + foot.len());
-    let table = table(view, left);
+    let table = match view.stage {
+        Stage::Preview | Stage::Held => preview::table(view, left),
+        Stage::Live | Stage::Finished | Stage::Refused => table(view, left),
+    };
     left = left.saturating_sub(table.len());
     let mut extras = String::new();
     for section in [decisions(view), graph(view)] {
@@ -57,6 +60,16 @@ pub fn text(view: &View<'_>, room: usize) -> String {
     } else {
         format!("{head}{attention}{table}{findings}{extras}{foot}")
     }
+}
+
+/// The pull requests that were merged together with this one.
+fn together(view: &View<'_>) -> String {
+    let subject = &view.rollout.subject;
+    if subject.together.is_empty() {
+        return String::new();
+    }
+    let names: Vec<String> = subject.together.iter().take(100).map(|number| format!("#{number}")).collect();
+    format!("\nOne rollout for #{} and for {}, which were merged together.\n", subject.pull_request, names.join(", "))
 }
 
 /// The whole comment.
@@ -314,7 +327,7 @@ pub fn graph(view: &View<'_>) -> String {
             "  d{index}[\"{}<br>{}<br>{}\"]\n",
             escape::mermaid(&escape::short(&planned.component, 60)),
             escape::mermaid(&escape::short(place, 60)),
-            standing.status.word()
+            escape::mermaid(&escape::short(&below(view, deployment, standing), 60))
         ));
     }
     for (index, deployment) in deployments.iter().enumerate() {
@@ -326,9 +339,21 @@ pub fn graph(view: &View<'_>) -> String {
     text
 }
 
+/// What stands below a name in the graph: the status; of a plan, the environment.
+fn below(view: &View<'_>, deployment: &Deployment, standing: &Standing) -> String {
+    match (view.stage, &deployment.planned.skip) {
+        (Stage::Preview | Stage::Held, None) => deployment.planned.environment.clone(),
+        _ => standing.status.word().to_owned(),
+    }
+}
+
 fn foot(view: &View<'_>) -> String {
     let subject = &view.rollout.subject;
-    let commit = escape::code(&escape::short(&subject.merge_commit, 8).replace('…', ""));
+    let (what, commit) = match view.stage {
+        Stage::Preview => ("Commit", &subject.head_sha),
+        _ => ("Merge commit", &subject.merge_commit),
+    };
+    let commit = escape::code(&escape::short(commit, 8).replace('…', ""));
     let run = format!("[this run]({})", view.run_url);
     let mut text = match (&view.watcher, view.stage) {
         (_, Stage::Finished) => format!("Finished. Followed by {run}."),
@@ -348,7 +373,7 @@ fn foot(view: &View<'_>) -> String {
     {
         text.push_str(" To try again what did not succeed, re-run it.");
     }
-    format!("\n<sub>{text} Merge commit {commit}.</sub>\n")
+    format!("\n<sub>{text} {what} {commit}.</sub>\n")
 }
 
 #[cfg(test)]

@@ -136,6 +136,11 @@ pub fn command_data(text: &str) -> String {
     lines.join("\n").replace("##[", "# #[").replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
+/// A property of a workflow command, such as a file's name.
+pub fn command_property(text: &str) -> String {
+    command_data(&line(text)).replace(':', "%3A").replace(',', "%2C")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,15 +2,19 @@
 //!
 //! Everything is rendered whole from a [`View`], which holds facts and no text. No request is made here.
 
+pub mod annotations;
+pub mod changes;
 pub mod comment;
 pub mod escape;
 pub mod log;
 pub mod outputs;
+mod preview;
 pub mod summary;
 mod words;
 
 use crate::{
     finding::Finding,
+    github::Environment,
     rollout::{Deployment, Rollout, Standing},
     state::Stage,
     tally::Tally,
@@ -29,6 +33,8 @@ pub struct View<'a> {
     pub watcher: Watcher,
     /// What preflight found.
     pub findings: &'a [Finding],
+    /// The environments as preflight read them, where a plan is shown.
+    pub environments: &'a [Environment],
     /// `https://github.com`, or an Enterprise Server's.
     pub server_url: &'a str,
     /// The page of the workflow run this process belongs to.

@@ -2,6 +2,7 @@
 
 use super::{View, escape};
 use crate::{
+    finding::Severity,
     plan::Planned,
     rollout::{Deployment, Status},
     run::{Gate, Reviewer, Time},
@@ -80,9 +81,17 @@ pub fn headline(view: &View<'_>) -> String {
     let tally = view.tally();
     let all = tally.all();
     match view.stage {
-        Stage::Preview => return format!("A merge would make {}", plural(all, "deployment")),
+        Stage::Preview => {
+            let count = view.findings.iter().filter(|finding| finding.severity == Severity::Error).count();
+            let lead = format!("A merge would make {}", plural(all, "deployment"));
+            return if count == 0 {
+                lead
+            } else {
+                format!("A merge would deploy nothing: the checks found {}", plural(count, "error"))
+            };
+        }
         Stage::Refused => return "Nothing was deployed: the checks found errors".to_owned(),
-        Stage::Held => return format!("Held: {} is more than `max-deployments` allows", plural(all, "deployment")),
+        Stage::Held => return format!("Held: {} are more than `max-deployments` allows", plural(all, "deployment")),
         Stage::Live | Stage::Finished => {}
     }
     if all == 0 {

@@ -55,7 +55,7 @@ fn an_affected_file_of_another_shape_is_refused_with_its_place() {
         ("[{\"component\": \"\"}]", &["[0].component", "is empty"]),
         ("{\"items\": []}", &["`stacks`"]),
         ("[1]", &["[0]"]),
-        ("\"vpc\"", &["no list of affected components"]),
+        ("\"vpc\"", &["line 1", "no list of affected components"]),
         (
             "[{\"component\":\"a\",\"settings\":{\"pro\":{\"pull_request\":{\"merged\":{\"workflows\":[]}}}}}]",
             &["workflows"],

@@ -58,3 +58,16 @@ fn the_image_has_both_names_of_the_program() {
     let dockerfile = fs::read_to_string("Dockerfile").unwrap();
     assert!(dockerfile.contains(&format!("/out/{POST}")), "the link is made");
 }
+
+#[test]
+fn the_readme_has_every_check_as_the_code_has_it() {
+    let readme = fs::read_to_string("README.md").unwrap();
+    let section = readme.split("\n## Checks before anything is applied\n").nth(1).expect("the heading");
+    let rows: Vec<&str> =
+        section.split("\n## ").next().unwrap().lines().filter(|line| line.starts_with("| `")).collect();
+    let wanted: Vec<String> = deployment_approvals::checks::ALL
+        .iter()
+        .map(|row| format!("| `{}` | {} | {} | {} |", row.code, row.severity, row.shape, row.remedy))
+        .collect();
+    assert_eq!(rows, wanted, "the table as the code has it:\n{}", wanted.join("\n"));
+}

@@ -5,10 +5,17 @@
 mod bad_input;
 mod contract;
 mod crashes;
+mod events;
+mod examples;
 mod faults;
 mod leaving;
+mod preflight;
+mod preview;
 mod resuming;
+mod rules;
 mod samples;
+mod schema;
 mod stage;
 mod stories;
 mod sweeping;
+mod worlds;

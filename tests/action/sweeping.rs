@@ -74,7 +74,9 @@ fn a_sweep_leaves_a_rollout_to_its_living_holder() {
     let mut stage = Stage::new(world, &list);
     stage.set("GITHUB_RUN_ID", &watcher.to_string());
     let mut child = stage.spawn();
-    stage.until("it waits", |world| world.sticky(PULL).is_some_and(|comment| comment.body.contains("waits for approval")));
+    stage.until("it waits", |world| {
+        world.sticky(PULL).is_some_and(|comment| comment.body.contains("waits for approval"))
+    });
     let before = stage.github.world(|world| world.comment_history().len());
     scheduled(&mut stage, 7_000_000_002);
     let ended = stage.run();

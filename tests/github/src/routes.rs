@@ -44,6 +44,7 @@ routes! {
     "GET" "/repos/{owner}/{repo}/pulls/{pull_number}" "pull_requests=read" "/pulls/pulls#get-a-pull-request" pulls::get;
     "GET" "/repos/{owner}/{repo}/pulls/{pull_number}/files" "pull_requests=read" "/pulls/pulls#list-pull-requests-files" pulls::files;
     "GET" "/repos/{owner}/{repo}/commits/{commit_sha}/pulls" "pull_requests=read" "/commits/commits#list-pull-requests-associated-with-a-commit" pulls::of_commit;
+    "GET" "/repos/{owner}/{repo}/branches" "contents=read" "/branches/branches#list-branches" contents::branches;
     "GET" "/repos/{owner}/{repo}/commits/{ref}" "contents=read" "/commits/commits#get-a-commit" contents::commit;
     "GET" "/repos/{owner}/{repo}/contents/{path}" "contents=read" "/repos/contents#get-repository-content" contents::get;
     "GET" "/repos/{owner}/{repo}/git/trees/{tree_sha}" "contents=read" "/git/trees#get-a-tree" contents::tree;

@@ -69,6 +69,21 @@ pub(crate) fn get(world: &mut World, call: &Call<'_>) -> Answer {
     Answer::json(200, &Value::Array(list.collect()))
 }
 
+/// In this world the default branch alone is protected.
+pub(crate) fn branches(world: &mut World, call: &Call<'_>) -> Answer {
+    let default = &world.repository.default_branch;
+    let wanted = |name: &String| match call.request.param("protected") {
+        Some("true") => name == default,
+        Some("false") => name != default,
+        _ => true,
+    };
+    let all = world.branches.iter().filter(|(name, _)| wanted(name)).collect();
+    call.listed(world, all, |(name, branch)| {
+        let commit = json!({"sha": branch.sha, "url": format!("{}/commits/{}", world.repo_api(), branch.sha)});
+        json!({"name": name, "commit": commit, "protected": name == default})
+    })
+}
+
 pub(crate) fn tree(world: &mut World, call: &Call<'_>) -> Answer {
     let Some((sha, files)) = world.resolve(call.value(0)) else {
         return Answer::not_found();

@@ -1,0 +1,176 @@
+//! Lists in every form, and what rules make of paths.
+
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::config::Config;
+
+fn items(text: &str) -> Vec<Item> {
+    match parse(text) {
+        Ok(List::Items(items)) => items,
+        other => panic!("{text}: {other:?}"),
+    }
+}
+
+fn lines(text: &str) -> Vec<String> {
+    match parse(text) {
+        Ok(List::Lines(lines)) => lines.into_iter().map(|line| format!("{}:{}", line.number, line.text)).collect(),
+        other => panic!("{text}: {other:?}"),
+    }
+}
+
+#[track_caller]
+fn refused(text: &str, parts: &[&str]) {
+    let told = parse(text).map(|list| format!("{list:?}")).expect_err(text);
+    for part in parts {
+        assert!(told.contains(part), "`{part}` is not in: {told}");
+    }
+}
+
+#[test]
+fn a_plain_list_says_all_there_is_of_its_components() {
+    let found = items(
+        r#"[{"component": "db", "stack": "prod", "environment": "production", "workflow": "a.yml",
+             "inputs": {"n": 3, "b": true, "z": null, "t": "x"}, "path": "live/db", "needs": ["net"]},
+            {"component": "net", "stack": null, "environment": ""}]"#,
+    );
+    let Wish::Own(own) = &found[0].wish else { panic!("{found:?}") };
+    assert_eq!(own.environment.as_deref(), Some("production"));
+    let inputs: Vec<String> = own.inputs.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    assert_eq!(inputs, ["b=true", "n=3", "t=x", "z="]);
+    assert_eq!(found[0].needs, [Need::item(1)]);
+    assert_eq!((found[1].stack.as_deref(), &found[1].wish), (None, &Wish::Own(Own::default())));
+}
+
+#[test]
+fn a_need_is_an_exact_component_or_component_and_stack_and_never_both() {
+    let found = items(
+        r#"[{"component": "app", "needs": ["net/eu/prod", "db", "eks/x"]}, {"component": "net/eu", "stack": "prod"},
+            {"component": "db", "stack": "a"}, {"component": "db", "stack": "b"}, {"component": "eks/x"}]"#,
+    );
+    assert_eq!(found[0].needs, [Need::item(1), Need::items_of(vec![2, 3]), Need::item(4)]);
+    refused(
+        r#"[{"component": "a/b"}, {"component": "a", "stack": "b"}, {"component": "c", "needs": ["a/b"]}]"#,
+        &["`[2].needs[0]`", "one reading"],
+    );
+    refused(r#"[{"component": "a", "needs": ["nope/x"]}]"#, &["`[0].needs[0]`", "`nope/x`", "list it too"]);
+}
+
+#[test]
+fn lists_of_two_kinds_or_of_none_are_refused_with_the_place() {
+    refused(
+        r#"[{"component": "a", "needs": []}, {"component": "b", "stack_slug": "x"}]"#,
+        &["`[1].stack_slug`", "`[0].needs`", "comment-key"],
+    );
+    refused(r#"[{"component": "a", "component_path": "x", "path": "y"}]"#, &["`[0].component_path`", "`[0].path`"]);
+    refused(r#"[{"component": "a", "enviroment": "x"}]"#, &["`[0]`", "did you mean `environment`?"]);
+    refused(r#"[{"component": 5}]"#, &["`[0].component`", "expected a string"]);
+    refused(r#"[{"component": " "}]"#, &["`[0].component`", "is empty"]);
+    refused(r#"[{"component": "a\nb"}]"#, &["`[0].component`", "control character"]);
+    refused(r#"[{"component": "a", "needs": "b"}]"#, &["`[0].needs`", "an array of strings"]);
+    refused(r#"[{"component": "a", "needs": [1]}]"#, &["`[0].needs[0]`"]);
+    refused(r#"[{"component": "a", "inputs": []}]"#, &["`[0].inputs`", "an object"]);
+    refused(r#"[{"component": "a", "path": "../x"}]"#, &["`[0].path`", "`..`"]);
+    refused(r#"[{"component": "a", "path": "/x"}]"#, &["`[0].path`", "absolute"]);
+    refused(r#"["a"]"#, &["`[0]`", "a string stands where"]);
+    // `environment` alone says nothing of the kind: it is a context field in Atmos.
+    let atmos = items(r#"[{"component": "a", "environment": "use2", "stage": "prod"}]"#);
+    assert_eq!((atmos[0].fields["environment"].as_str(), &atmos[0].wish), ("use2", &Wish::Silent));
+    assert!(matches!(items(r#"[{"component": "a", "environment": "prod"}]"#)[0].wish, Wish::Own(_)));
+    assert_eq!(items("[]"), []);
+}
+
+#[test]
+fn a_text_is_one_path_or_name_a_line() {
+    assert_eq!(lines("a/b\r\n\n  \nc d\n./e/\na/b\n//app:image"), ["1:a/b", "4:c d", "5:e", "7://app:image"]);
+    assert!(lines("").is_empty() && lines("\n\n").is_empty() && lines("\u{feff}").is_empty());
+    refused("a\n../b\n", &["line 2", "`../b`", "`..`"]);
+    refused("a/../b", &["line 1", "`..`"]);
+    refused("/etc/passwd", &["line 1", "absolute path"]);
+    refused("a\n\"caf\\303\\251.tf\"", &["line 2", "core.quotePath"]);
+    refused("a\0b\0", &["line 1", "zero byte", "`-z`"]);
+    refused("a\tb", &["line 1", "control character"]);
+    refused(&"x".repeat(5000), &["line 1", "longer than any path"]);
+    refused(" a", &["line 1", "a space"]);
+}
+
+const RULES: &str = "rules:
+  - {match: {path: 'live/{stage}/{component}/**'}, environment: '{{ stage }}'}
+  - {match: {path: 'live/**', deleted: true}, environment: none}
+  - {match: {path: 'charts/{name}/**'}, environment: prod}
+  - {match: {component: 'svc-{name}'}, environment: prod}
+  - {match: {path: 'stacks/*'}, environment: prod}
+  - {match: {path: '**/main.tf'}, environment: prod}
+";
+
+fn told(mapped: &Mapped) -> Vec<String> {
+    mapped
+        .items
+        .iter()
+        .map(|item| {
+            let rule = item.chosen.as_ref().map_or("no rule".to_owned(), |chosen| format!("rule {}", chosen.rule + 1));
+            format!("{} by {rule}{}", item.component, if item.deleted { ", deleted" } else { "" })
+        })
+        .collect()
+}
+
+#[test]
+fn a_line_becomes_the_capture_component_or_the_folder_its_pattern_names() {
+    let config = Config::parse("d.yml", RULES).unwrap();
+    let paths = [
+        "live/prod/vpc/main.tf",
+        "live/prod/vpc",
+        "live/dev/vpc/a/b.tf",
+        "charts/web/values.yaml",
+        "svc-api",
+        "stacks/a",
+        "x/y/main.tf",
+        "main.tf",
+        "README.md",
+        "charts",
+    ];
+    let sights: Vec<Sight> = paths
+        .iter()
+        .enumerate()
+        .map(|(index, path)| Sight { path: (*path).to_owned(), removed: false, line: Some(index + 1) })
+        .collect();
+    let mapped = map(&config, &sights, &BTreeSet::new());
+    assert_eq!(
+        told(&mapped),
+        [
+            "vpc by rule 1",
+            "vpc by rule 1",
+            "charts/web by rule 3",
+            "svc-api by rule 4",
+            "stacks/a by rule 5",
+            "x/y by rule 6",
+            ". by rule 6"
+        ]
+    );
+    assert_eq!(mapped.rest, [8, 9]);
+}
+
+#[test]
+fn a_component_is_deleted_when_its_folder_is_gone_and_nothing_is_asked_of_others() {
+    let config = Config::parse("d.yml", RULES).unwrap();
+    let sight = |path: &str, removed: bool| Sight { path: path.to_owned(), removed, line: None };
+    let sights = [
+        sight("live/prod/old/main.tf", true),
+        sight("live/prod/kept/old.tf", true),
+        sight("live/prod/kept/new.tf", false),
+        sight("live/prod/half/old.tf", true),
+        sight("charts/old/Chart.yaml", true),
+        sight("docs/a.md", true),
+        sight("main.tf", true),
+    ];
+    let asked = folders(&config, &sights);
+    let names: Vec<&str> = asked.iter().map(String::as_str).collect();
+    assert_eq!(names, ["charts/old", "live/prod/half", "live/prod/old"]);
+    let gone = BTreeSet::from(["charts/old".to_owned(), "live/prod/old".to_owned()]);
+    let mapped = map(&config, &sights, &gone);
+    assert_eq!(
+        told(&mapped),
+        ["old by rule 2, deleted", "kept by rule 1", "half by rule 1", "charts/old by no rule, deleted", ". by rule 6"]
+    );
+    assert_eq!(mapped.rest, [5]);
+}

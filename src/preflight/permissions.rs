@@ -1,0 +1,92 @@
+//! Permissions the token lacks, told from GitHub's own answers.
+//!
+//! What may be written can be told from nothing that is readable: a `GITHUB_TOKEN` does not say what it may.
+//! So `pull-requests: write` shows when the comment is written, which comes before any dispatch, and
+//! `actions: write` at the first dispatch, which nothing follows if it is refused.
+//!
+//! <https://docs.github.com/en/rest/authentication/permissions-required-for-github-apps>
+
+use std::collections::BTreeSet;
+
+use super::{Answer, Facts};
+use crate::{
+    checks::Check,
+    finding::{Finding, Severity, quoted},
+    github::Trouble,
+};
+
+/// Every permission that was missed, each once.
+pub fn findings(facts: &Facts) -> Vec<Finding> {
+    let mut troubles: Vec<&Trouble> = Vec::new();
+    troubles.extend(facts.environments.as_ref().and_then(refused));
+    troubles.extend(facts.protected_branches.as_ref().and_then(refused));
+    troubles.extend(facts.patterns.values().filter_map(refused));
+    troubles.extend(facts.apps.values().filter_map(refused));
+    for workflow in facts.workflows.values() {
+        troubles.extend(refused(&workflow.state));
+        troubles.extend(refused(&workflow.file));
+    }
+    troubles.extend(facts.called.values().filter_map(refused));
+    let mut told = BTreeSet::new();
+    let mut once = |finding: &Finding| told.insert(finding.remedy.clone());
+    troubles.into_iter().filter_map(finding).filter(|finding| once(finding)).collect()
+}
+
+fn refused<T>(answer: &Answer<T>) -> Option<&Trouble> {
+    answer.as_ref().err()
+}
+
+/// What a refusal says of the token's permissions, if it is one.
+pub fn finding(trouble: &Trouble) -> Option<Finding> {
+    let Trouble::Forbidden { what, message, needs } = trouble else {
+        return None;
+    };
+    let (line, writes) = match needs {
+        Some(needs) => (quoted(needs), needs.contains("write")),
+        None => ("`actions: write`, `contents: read` and `pull-requests: write`".to_owned(), !what.starts_with("GET ")),
+    };
+    let mut remedy = format!("Add {line} to the job's `permissions:`");
+    if writes {
+        remedy.push_str(
+            ". In a `pull_request` run of a fork or of Dependabot the token can only read, whatever `permissions:` says: there, use the `push` trigger",
+        );
+    }
+    let problem = format!("GitHub refuses {} (HTTP 403: {message})", quoted(what));
+    Some(Finding::of(Check::Permission, Severity::Error, problem, remedy).about("the token"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn forbidden(what: &str, needs: Option<&str>) -> Trouble {
+        Trouble::Forbidden {
+            what: what.to_owned(),
+            message: "Resource not accessible by integration".to_owned(),
+            needs: needs.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn the_missing_line_is_named_and_a_read_only_token_explained() {
+        let read = finding(&forbidden("GET /x", Some("actions: read"))).expect("a finding").line();
+        assert!(read.contains("Add `actions: read` to the job's `permissions:`"), "{read}");
+        assert!(!read.contains("fork"), "{read}");
+        let write =
+            finding(&forbidden("POST /x", Some("issues: write; pull-requests: write"))).expect("a finding").line();
+        assert!(write.contains("pull-requests: write") && write.contains("`push` trigger"), "{write}");
+        assert!(finding(&forbidden("POST /x", None)).expect("a finding").line().contains("`actions: write`"));
+        assert_eq!(finding(&Trouble::NotFound { what: "GET /x".to_owned() }), None);
+    }
+
+    #[test]
+    fn a_permission_that_is_missed_often_is_told_once() {
+        let answer = || Err(forbidden("GET /x", Some("actions: read")));
+        let facts = Facts {
+            patterns: [("a".to_owned(), answer()), ("b".to_owned(), answer())].into(),
+            environments: Some(Err(forbidden("GET /y", Some("contents: read")))),
+            ..Facts::default()
+        };
+        assert_eq!(findings(&facts).len(), 2);
+    }
+}

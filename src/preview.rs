@@ -1,0 +1,86 @@
+//! An open pull request: what its merge would deploy, and whose approval that would need. Nothing is
+//! dispatched, so no `actions: write` is needed.
+
+use futures_util::future::try_join;
+
+use crate::{
+    Failure,
+    begin::{Begun, Case, Job, skipped},
+    finding,
+    fresh::{dry_run, over, prepare, unwanted},
+    github::{Github, Pull, Trouble},
+    given::Given,
+    plan::Subject,
+    preflight::Checked,
+    report::{annotations, log},
+    rollout::Rollout,
+    state::{Hand, Stage},
+    sticky::{Found, Sticky},
+};
+
+/// Shows on an open pull request what a merge would deploy. It never overwrites a live state.
+///
+/// # Errors
+/// GitHub cannot be asked.
+pub async fn preview<'a>(job: Job<'a>, github: Github, pull: Pull, given: &Given) -> Result<Begun<'a>, Failure> {
+    let subject = Subject {
+        repository: job.context.repository.clone(),
+        pull_request: pull.number,
+        merge_commit: pull.merge_commit.clone().unwrap_or_else(|| pull.head_sha.clone()),
+        head_sha: pull.head_sha.clone(),
+        base_ref: pull.base_ref.clone(),
+        comment_key: job.inputs.comment_key.clone(),
+        author: pull.author.clone(),
+        merged_by: String::new(),
+        together: Vec::new(),
+    };
+    let hand = Hand { run: job.context.run_id, attempt: job.context.run_attempt, ..Hand::default() };
+    let config = given.config(&github, job.inputs, &subject.merge_commit).await?;
+    let reason = unwanted(&pull, job.inputs, &config);
+    let (rollout, checked) = match reason {
+        Some(_) => {
+            let rollout = Rollout { subject: subject.clone(), started_at: github.now(), deployments: Vec::new() };
+            (rollout, Checked::default())
+        }
+        None => {
+            let basis = given.basis(&github, config, &[&pull], &subject.merge_commit).await?;
+            prepare(&github, &pull, &subject, &basis, job.inputs).await?
+        }
+    };
+    annotations::show(&checked.findings);
+    let mut case = Case { job, github, pull, together: Vec::new(), subject, hand, sticky: None };
+    if case.job.inputs.dry_run && !finding::errors(&checked.findings) {
+        return Ok(dry_run(&case, &rollout, &checked));
+    }
+    if case.job.inputs.comment && !case.job.inputs.dry_run {
+        case.sticky = comment(&case).await?;
+    }
+    match reason {
+        // What an earlier preview said is true no longer.
+        Some(reason) if case.sticky.as_ref().is_none_or(|sticky| sticky.place().is_none()) => {
+            Ok(skipped(Some(case.pull.number), &format!("a merge would deploy nothing: {reason}")))
+        }
+        _ => over(case, rollout, &checked, Stage::Preview).await,
+    }
+}
+
+/// The comment, if a preview may still write it. It is looked for last of all, since checks take time, in
+/// which the pull request may have been merged: what the merge's own run says must stand.
+async fn comment(case: &Case<'_>) -> Result<Option<Sticky>, Trouble> {
+    let number = case.pull.number;
+    let looked =
+        try_join(Sticky::open(&case.github, number, &case.subject.comment_key), case.github.pull(number)).await;
+    let ((sticky, found), now) = match looked {
+        Err(trouble @ (Trouble::Forbidden { .. } | Trouble::NotFound { .. } | Trouble::Refused { .. })) => {
+            log::notice(&format!("the preview is in the job summary alone: {trouble}"));
+            return Ok(None);
+        }
+        other => other?,
+    };
+    let live = matches!(&found, Found::Record(record) if matches!(record.stage, Stage::Live | Stage::Finished));
+    if live || !now.open {
+        log::notice(&format!("pull request #{number} is open no longer: its comment is left as it is"));
+        return Ok(None);
+    }
+    Ok(Some(sticky))
+}

@@ -1,0 +1,92 @@
+//! The events that lead to a rollout, beside the pull request's own.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::stage::{PULL, Stage, component, world};
+
+fn list() -> Value {
+    json!([component("vpc", "plat-dev", "dev", &[])])
+}
+
+fn event(stage: &mut Stage, name: &str, payload: &Value) {
+    stage.set("GITHUB_EVENT_NAME", name);
+    fs::write(stage.folder.path().join("event.json"), payload.to_string()).unwrap();
+}
+
+#[test]
+fn a_push_finds_its_pull_request_by_the_commit() {
+    let mut stage = Stage::new(world(), &list());
+    let push = stage.github.world(|world| world.push_of_merge(PULL));
+    event(&mut stage, "push", &push);
+    let ended = stage.run();
+    ended.expect("succeeded", 0);
+    assert_eq!(ended.output("pull-request"), "42");
+}
+
+#[test]
+fn a_push_that_precedes_its_link_is_looked_at_again() {
+    let mut world = world();
+    world.pulls.get_mut(&PULL).unwrap().linked_from += 300;
+    let mut stage = Stage::new(world, &list());
+    let push = stage.github.world(|world| world.push_of_merge(PULL));
+    event(&mut stage, "push", &push);
+    stage.run().expect("succeeded", 0);
+}
+
+#[test]
+fn a_push_without_a_pull_request_is_skipped() {
+    let mut world = world();
+    let commit = world.push("main", "a.txt", "x");
+    let mut stage = Stage::new(world, &list());
+    event(&mut stage, "push", &json!({"ref": "refs/heads/main", "after": commit}));
+    let ended = stage.run();
+    ended.expect("skipped", 0);
+    assert!(ended.log.contains("the push to `main` belongs to no merged pull request"), "{}", ended.log);
+    event(&mut stage, "push", &json!({"ref": "refs/tags/v1", "after": commit}));
+    stage.run().expect("skipped", 0);
+}
+
+#[test]
+fn a_push_of_several_pull_requests_is_one_rollout_on_the_last_ones_comment() {
+    let mut world = world();
+    world.open_pull_request(41, "Rename a queue", "octocat");
+    let first = world.merge(41, "hubot");
+    world.open_pull_request(43, "Widen more", "octocat");
+    let last = world.merge(43, "hubot");
+    world.pulls.get_mut(&PULL).unwrap().also_in.push(last);
+    let mut stage = Stage::new(world, &list());
+    let mut push = stage.github.world(|world| world.push_of_merge(43));
+    push["commits"].as_array_mut().unwrap().insert(0, json!({"id": first}));
+    event(&mut stage, "push", &push);
+    let ended = stage.run();
+    ended.expect("succeeded", 0);
+    assert_eq!(ended.output("pull-request"), "43");
+    let comment = stage.github.world(|world| world.sticky(43).unwrap().body.clone());
+    assert!(comment.contains("One rollout for #43 and for #41, #42"), "{comment}");
+    assert_eq!(stage.github.world(|world| world.dispatches().len()), 1);
+    assert!(ended.log.contains("::notice::the push merged #41, #42 too"), "{}", ended.log);
+}
+
+#[test]
+fn events_without_a_pull_request_take_it_from_the_input() {
+    for name in ["workflow_dispatch", "schedule", "workflow_run", "push"] {
+        let mut stage = Stage::new(world(), &list()).input("pull-request", "42");
+        event(&mut stage, name, &json!({}));
+        stage.run().expect("succeeded", 0);
+    }
+}
+
+#[test]
+fn a_token_that_can_only_read_is_explained_by_the_error() {
+    let mut world = world();
+    for access in world.permissions.values_mut() {
+        "read".clone_into(access);
+    }
+    let stage = Stage::new(world, &list());
+    let ended = stage.run();
+    ended.expect("failed", 1);
+    assert!(ended.log.contains("a fork or for Dependabot") && ended.log.contains("`push`"), "{}", ended.log);
+    assert!(stage.dispatched().is_empty());
+}
