@@ -1,15 +1,26 @@
-# Builds the action's image: one static binary and the CA roots, nothing else.
-FROM rust:1.95-slim-bookworm AS build
-WORKDIR /build
-COPY Cargo.toml Cargo.lock ./
-COPY src src
-COPY tests tests
+# The action's image: one static binary and the CA roots, nothing else. The runner starts it as root, in its own
+# working directory: nothing here depends on either.
+FROM rust:1.95.0-slim-bookworm AS build
 # Static glibc resolves names and speaks TLS without any file of the base.
-RUN RUSTFLAGS="-Ctarget-feature=+crt-static" \
-      cargo build --release --locked --package deployment-approvals --bin deployment-approvals \
-        --target "$(rustc -vV | sed -n 's/^host: //p')" \
+ENV RUSTFLAGS="-Ctarget-feature=+crt-static"
+WORKDIR /build
+
+# The dependencies first, with stand-ins for our own sources: this layer changes only with the lock file.
+COPY Cargo.toml Cargo.lock ./
+COPY tests/github/Cargo.toml tests/github/
+RUN mkdir -p src tests/github/src \
+ && touch src/lib.rs tests/github/src/lib.rs \
+ && echo 'fn main() {}' >src/main.rs \
+ && cargo build --release --locked --package deployment-approvals --bin deployment-approvals \
+      --target "$(rustc --print host-tuple)"
+
+COPY src src
+# Sources may be older than the stand-ins: without the touch cargo would keep those.
+RUN touch src/lib.rs src/main.rs \
+ && cargo build --release --locked --package deployment-approvals --bin deployment-approvals \
+      --target "$(rustc --print host-tuple)" \
  && mkdir -p /out/etc/ssl/certs \
- && cp target/*/release/deployment-approvals /out/ \
+ && cp "target/$(rustc --print host-tuple)/release/deployment-approvals" /out/ \
  && ln -s deployment-approvals /out/deployment-approvals-post \
  && cp /etc/ssl/certs/ca-certificates.crt /out/etc/ssl/certs/
 
