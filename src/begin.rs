@@ -5,7 +5,8 @@ use crate::{
     context::{self, Context},
     event::{self, Trigger},
     files::Files,
-    finding, fresh,
+    finding,
+    fresh::{self, Memory},
     github::{Github, Patience, Pull, Trouble},
     given::Given,
     inputs::Inputs,
@@ -90,8 +91,9 @@ pub async fn begin(mut job: Job<'_>) -> Result<Begun<'_>, Failure> {
         job.context.repository = named
             .ok_or_else(|| "neither variable `GITHUB_REPOSITORY` nor the event names the repository".to_owned())?;
     }
+    let only_preview = matches!(event.trigger, Trigger::Preview { .. });
     let (number, merge_event) = match event.trigger {
-        Trigger::Nothing { reason } => return Ok(skipped(None, &reason)),
+        Trigger::Nothing { number, reason } => return Ok(skipped(number, &reason)),
         Trigger::Closed { number } => (Some(number), true),
         Trigger::Pushed(_) => (None, true),
         Trigger::Preview { number } | Trigger::Asked { number } => (Some(number), false),
@@ -104,7 +106,15 @@ pub async fn begin(mut job: Job<'_>) -> Result<Begun<'_>, Failure> {
     };
     let github = Github::new(&job.context, job.inputs, job.tempo, job.patience.clone())?;
     let pulls = match (number, event.trigger) {
-        (Some(number), _) => vec![github.pull(number).await?],
+        (Some(number), _) => {
+            let pull = github.pull(number).await?;
+            if only_preview && !pull.open {
+                // The event that merged it deploys it; this one only shows, however late it comes.
+                let reason = format!("pull request #{number} is open no longer, and this event only shows a preview");
+                return Ok(skipped(Some(number), &reason));
+            }
+            vec![pull]
+        }
         (None, Trigger::Pushed(push)) => {
             let pulls = pushed::merged(&job, &github, &push).await?;
             if pulls.is_empty() {
@@ -218,6 +228,8 @@ async fn go_on<'a>(
             return Ok(begun);
         };
         case = *back;
+        // Whatever made this process look again, it must not look in a hurry.
+        case.job.patience.pause(case.job.tempo.retry_first, None).await?;
         found = match &mut case.sticky {
             Some(sticky) => sticky.reread().await?,
             None => Found::Nothing,
@@ -231,7 +243,7 @@ async fn go_on<'a>(
 
 /// What to do next about a state that was found.
 enum Next {
-    Afresh(Option<String>),
+    Afresh(Memory),
     Take(Box<Record>),
     Over(Over),
     Follow(Hand, Over),
@@ -239,15 +251,15 @@ enum Next {
 
 async fn next(case: &mut Case<'_>, found: Found, merge_event: bool) -> Result<Next, Failure> {
     let record = match found {
-        Found::Nothing => return Ok(Next::Afresh(None)),
+        Found::Nothing => return Ok(Next::Afresh(Memory::Nothing)),
         Found::Unreadable(error @ Unreadable::Newer(_)) => return Err(error.to_string().into()),
-        Found::Unreadable(error) => return Ok(Next::Afresh(Some(error.to_string()))),
+        Found::Unreadable(error) => return Ok(Next::Afresh(Memory::Unread(error.to_string()))),
         Found::Record(record) => *record,
     };
     let us = Us { subject: &case.subject, hand: &case.hand, origin: &case.job.context.origin, merge_event };
     Ok(match resume::judge(&record, &us) {
-        Verdict::Afresh => Next::Afresh(None),
-        Verdict::Foreign(why) => Next::Afresh(Some(why)),
+        Verdict::Afresh => Next::Afresh(Memory::NotBegun),
+        Verdict::Foreign(why) => Next::Afresh(Memory::Unread(why)),
         Verdict::Taken(why) => return Err(why.into()),
         Verdict::Report => Next::Over(report(case, &record)),
         Verdict::Take => Next::Take(Box::new(record)),
@@ -261,8 +273,16 @@ async fn next(case: &mut Case<'_>, found: Found, merge_event: bool) -> Result<Ne
 async fn has_ended(github: &Github, hand: &Hand) -> Result<bool, Trouble> {
     match github.attempt(hand.run, hand.attempt).await {
         Ok(run) => Ok(run.completed()),
-        // An attempt that runs cannot be deleted.
-        Err(Trouble::NotFound { .. }) => Ok(true),
+        // An attempt that runs cannot be deleted; but one denial may be GitHub's mistake.
+        Err(Trouble::NotFound { .. }) => match github.run(hand.run).await {
+            Ok(run) => Ok(run.attempt > hand.attempt || run.completed()),
+            Err(Trouble::NotFound { .. }) => match github.run(hand.run).await {
+                Err(Trouble::NotFound { .. }) => Ok(true),
+                Ok(run) => Ok(run.attempt > hand.attempt || run.completed()),
+                Err(trouble) => Err(trouble),
+            },
+            Err(trouble) => Err(trouble),
+        },
         Err(trouble) => Err(trouble),
     }
 }
@@ -303,7 +323,8 @@ async fn retry(case: &Case<'_>, mut record: Record) -> Result<Record, Failure> {
     let since = record.rollout.started_at;
     let mut observer = Observer::new(case.job.tempo.lost, false);
     let lost = record.rollout.deployments.iter().any(|deployment| deployment.run().is_none());
-    let runs = if lost { observer.titles(&case.github, &record.rollout, since).await? } else { Vec::new() };
+    let (runs, complete) =
+        if lost { observer.titles(&case.github, &record.rollout, since).await? } else { (Vec::new(), true) };
     let ids: Vec<String> = record.rollout.deployments.iter().map(|deployment| record.rollout.id(deployment)).collect();
     for (deployment, id) in record.rollout.deployments.iter_mut().zip(ids) {
         let Progress::Ended { end, run, .. } = &mut deployment.progress else {
@@ -326,6 +347,12 @@ async fn retry(case: &Case<'_>, mut record: Record) -> Result<Record, Failure> {
             *run = Some(Run { id: facts.id, attempt: facts.attempt, phase: Phase::Running });
             rerun = true;
         }
+        let unseen =
+            deployment.run().is_none() && matches!(deployment.progress, Progress::Ended { end: End::Lost, .. });
+        if unseen && !complete {
+            // Whether its run exists cannot be told, so it stays lost.
+            continue;
+        }
         resume::try_again(deployment, rerun);
     }
     record.stage = Stage::Live;
@@ -333,8 +360,10 @@ async fn retry(case: &Case<'_>, mut record: Record) -> Result<Record, Failure> {
 }
 
 /// Takes a rollout over: what is still to be dispatched passes preflight again first.
-async fn take<'a>(case: Case<'a>, record: Record) -> Result<Begun<'a>, Failure> {
+async fn take<'a>(case: Case<'a>, mut record: Record) -> Result<Begun<'a>, Failure> {
     let resend = record.hand.run == case.hand.run && case.hand.attempt > record.hand.attempt;
+    let now = case.github.now();
+    record.rollout.deployments.iter_mut().for_each(|deployment| resume::doubt(deployment, now));
     let checked = preflight::check(&case.github, &record.rollout, case.job.inputs.environment_check).await?;
     let barred = finding::errors(&checked.findings).then(|| "the checks found errors".to_owned());
     annotations::show(&checked.findings);

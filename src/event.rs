@@ -34,6 +34,8 @@ pub enum Trigger {
     Sweep,
     /// Nothing to do, and that is fine.
     Nothing {
+        /// The pull request's number, where there is one.
+        number: Option<u64>,
         /// Why, in a sentence.
         reason: String,
     },
@@ -151,9 +153,10 @@ fn pull_request(payload: &Payload, asked: Option<u64>) -> Result<Trigger, String
     };
     Ok(match (closed, pull.merged, &pull.merged_at) {
         (false, ..) => Trigger::Preview { number },
-        (true, Some(false), _) => {
-            Trigger::Nothing { reason: format!("pull request #{number} was closed without being merged") }
-        }
+        (true, Some(false), _) => Trigger::Nothing {
+            number: Some(number),
+            reason: format!("pull request #{number} was closed without being merged"),
+        },
         (true, ..) => Trigger::Closed { number },
     })
 }
@@ -161,10 +164,13 @@ fn pull_request(payload: &Payload, asked: Option<u64>) -> Result<Trigger, String
 fn pushed(payload: &Payload) -> Result<Trigger, String> {
     let git_ref = payload.git_ref.as_deref().ok_or("the payload has no `ref`")?;
     let Some(branch) = git_ref.strip_prefix("refs/heads/") else {
-        return Ok(Trigger::Nothing { reason: format!("the push is to `{git_ref}`, which is no branch") });
+        return Ok(Trigger::Nothing {
+            number: None,
+            reason: format!("the push is to `{git_ref}`, which is no branch"),
+        });
     };
     if payload.deleted == Some(true) {
-        return Ok(Trigger::Nothing { reason: format!("branch `{branch}` was deleted") });
+        return Ok(Trigger::Nothing { number: None, reason: format!("branch `{branch}` was deleted") });
     }
     let commit =
         payload.after.as_deref().filter(|commit| is_commit(commit)).ok_or("the payload has no commit in `after`")?;
@@ -201,7 +207,7 @@ mod tests {
     #[test]
     fn closing_without_a_merge_is_nothing_and_says_so() {
         let payload = r#"{"action":"closed","pull_request":{"number":5,"merged":false}}"#;
-        let Ok(Trigger::Nothing { reason }) = of("pull_request_target", payload, None) else {
+        let Ok(Trigger::Nothing { number: Some(5), reason }) = of("pull_request_target", payload, None) else {
             panic!("nothing to do");
         };
         assert_eq!(reason, "pull request #5 was closed without being merged");

@@ -49,18 +49,29 @@ pub fn course(rollout: &Rollout, findings: &[Finding], dry_run: bool) -> Course 
     let held = findings.iter().any(|finding| finding.check == Check::MaxDeployments);
     match () {
         () if finding::errors(findings) => Course::Refuse,
-        () if rollout.deployments.is_empty() => Course::Nothing,
         () if dry_run => Course::Show,
+        () if rollout.deployments.is_empty() => Course::Nothing,
         () if held => Course::Hold,
         () => Course::Begin,
     }
 }
 
-/// Plans, checks and begins. `unread` says why a comment that is there was of no use.
+/// What is known of an earlier process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Memory {
+    /// There is no comment.
+    Nothing,
+    /// A readable state says that nothing has begun: a preview, a refusal, a hold.
+    NotBegun,
+    /// There is, or was, a comment whose state is of no use; why.
+    Unread(String),
+}
+
+/// Plans, checks and begins.
 ///
 /// # Errors
 /// GitHub cannot be asked, or it cannot be told what was dispatched before.
-pub async fn start<'a>(case: Case<'a>, given: &Given, unread: Option<String>) -> Result<Begun<'a>, Failure> {
+pub async fn start<'a>(case: Case<'a>, given: &Given, memory: Memory) -> Result<Begun<'a>, Failure> {
     let inputs = case.job.inputs;
     let config = given.config(&case.github, inputs, &case.subject.merge_commit).await?;
     if let Some(reason) = unwanted(&case.pull, inputs, &config) {
@@ -69,7 +80,7 @@ pub async fn start<'a>(case: Case<'a>, given: &Given, unread: Option<String>) ->
     let pulls: Vec<&Pull> = case.together.iter().chain([&case.pull]).collect();
     let basis = given.basis(&case.github, config, &pulls, &case.subject.merge_commit).await?;
     let (rollout, checked) = prepare(&case.github, &case.pull, &case.subject, &basis, inputs).await?;
-    if let Some(why) = &unread {
+    if let Memory::Unread(why) = &memory {
         tracing::warn!("the comment's state is not used: {why}");
     }
     annotations::show(&checked.findings);
@@ -83,7 +94,7 @@ pub async fn start<'a>(case: Case<'a>, given: &Given, unread: Option<String>) ->
         Course::Hold => over(case, rollout, &checked, Stage::Held).await,
         Course::Begin => {
             let mut observer = Observer::new(case.job.tempo.lost, false);
-            let rollout = rebuild(&case, rollout, &checked, &mut observer, unread.is_some()).await?;
+            let rollout = rebuild(&case, rollout, &checked, &mut observer, &memory).await?;
             let origin = case.job.context.origin.clone();
             hold(watch(case, rollout, origin, checked, observer)).await
         }
@@ -188,15 +199,22 @@ async fn rebuild(
     mut rollout: Rollout,
     checked: &Checked,
     observer: &mut Observer,
-    damaged: bool,
+    memory: &Memory,
 ) -> Result<Rollout, Failure> {
     let since = case.pull.merged_at.unwrap_or(rollout.started_at);
-    let runs = observer.titles(&case.github, &rollout, since).await?;
+    let (runs, complete) = observer.titles(&case.github, &rollout, since).await?;
     let adopted = adopt(&mut rollout, &runs);
     if adopted > 0 {
         tracing::warn!("no state was found, and {adopted} runs of this rollout were: they are adopted");
     }
-    let first = case.job.context.run_attempt == 1 && adopted == 0 && !damaged;
+    // Without a comment, only the merge's own event is surely the first to come.
+    let merge = matches!(case.job.context.event_name.as_str(), "pull_request" | "pull_request_target" | "push");
+    let first = adopted == 0
+        && match memory {
+            Memory::NotBegun => true,
+            Memory::Nothing => case.job.context.run_attempt == 1 && (case.sticky.is_some() || merge),
+            Memory::Unread(_) => false,
+        };
     if first {
         return Ok(rollout);
     }
@@ -207,9 +225,12 @@ async fn rebuild(
         .filter(|deployment| {
             let planned = &deployment.planned;
             let id = rollout.id(deployment);
-            !checked.workflows.get(&(planned.workflow.clone(), planned.git_ref.clone())).is_some_and(|declared| {
-                declared.shows(&declared.filled(&planned.inputs, &rollout.subject.merge_commit, &id), &id)
-            })
+            !complete
+                || !checked.workflows.get(&(planned.workflow.clone(), planned.git_ref.clone())).is_some_and(
+                    |declared| {
+                        declared.shows(&declared.filled(&planned.inputs, &rollout.subject.merge_commit, &id), &id)
+                    },
+                )
         })
         .map(|deployment| deployment.planned.name())
         .collect();
@@ -228,8 +249,12 @@ async fn rebuild(
 
 /// Gives each deployment the run whose title shows one of its ids, the latest try first.
 fn adopt(rollout: &mut Rollout, runs: &[RunFacts]) -> usize {
-    let by_id: HashMap<&str, &RunFacts> =
-        runs.iter().rev().flat_map(|run| crate::identity::ids_in(&run.title).map(move |id| (id, run))).collect();
+    let by_id: HashMap<&str, &RunFacts> = runs
+        .iter()
+        .rev()
+        .filter(|run| run.event == "workflow_dispatch")
+        .flat_map(|run| crate::identity::ids_in(&run.title).map(move |id| (id, run)))
+        .collect();
     let subject = rollout.subject.clone();
     let mut adopted = 0;
     for deployment in rollout.deployments.iter_mut().filter(|deployment| deployment.planned.skip.is_none()) {
@@ -258,6 +283,8 @@ pub fn watch<'a>(case: Case<'a>, rollout: Rollout, origin: Origin, checked: Chec
         logged: Vec::new(),
         barred: None,
         warned: None,
+        rewritten: false,
+        overtaken: false,
         case,
     }
 }

@@ -250,7 +250,9 @@ fn boolean(text: &str) -> Option<bool> {
 }
 
 fn duration(text: &str) -> Option<Duration> {
-    humantime::parse_duration(text).ok().filter(|duration| !duration.is_zero())
+    // humantime knows more units, of which `M` for a month is a trap.
+    let plain = text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'h' | b'm' | b's'));
+    humantime::parse_duration(text).ok().filter(|duration| plain && !duration.is_zero())
 }
 
 fn number(text: &str) -> Option<u64> {

@@ -183,10 +183,15 @@ async fn follow(mut watch: Watch<'_>) -> bool {
             tracing::info!("finished: {}", tally.result().word());
             !tally.fails(inputs.fail_on)
         }
+        Ended::Overtaken => {
+            tracing::error!("another run of this action took this rollout over and goes on with it");
+            watch.save(true);
+            false
+        }
         Ended::OnePass => {
             watch.summarise(Stage::Live, &Watcher::Later);
             watch.save(true);
-            !tally(&watch).fails(inputs.fail_on)
+            watch.barred.is_none() && !tally(&watch).fails(inputs.fail_on)
         }
         Ended::TimedOut => {
             let why = format!("the time-out of {} is over", humantime::format_duration(inputs.timeout));
@@ -194,7 +199,7 @@ async fn follow(mut watch: Watch<'_>) -> bool {
                 "{why}: unfinished deployments go on without being watched; re-run the job to follow them again"
             );
             watch.leave(&why, inputs::OnCancel::Leave).await;
-            inputs.on_timeout == OnTimeout::Detach && !tally(&watch).fails(inputs.fail_on)
+            inputs.on_timeout == OnTimeout::Detach && watch.barred.is_none() && !tally(&watch).fails(inputs.fail_on)
         }
         Ended::Stopped => {
             tracing::warn!("stopped by a signal: nobody is watching any more; re-run the job to go on");

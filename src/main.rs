@@ -75,7 +75,7 @@ fn answer(argument: &str) -> (String, bool) {
 }
 
 /// Turns true at the first SIGINT or SIGTERM: PID 1 of a container has no default handlers, and the runner
-/// cancels with both. A second signal of the same kind ends the process at once.
+/// cancels with both, 7.5 s apart. A second signal of whatever kind ends the process at once.
 /// <https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-cancellation>
 fn listen() -> watch::Receiver<bool> {
     let (stop, stopped) = watch::channel(false);

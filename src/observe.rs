@@ -108,8 +108,14 @@ impl Observer {
         Ok(())
     }
 
-    /// All runs of these workflows since a moment, for a rollout whose state is gone.
-    pub async fn titles(&mut self, github: &Github, rollout: &Rollout, since: Time) -> Result<Vec<RunFacts>, Trouble> {
+    /// All runs of these workflows since a moment, for a rollout whose state is gone; and whether these are
+    /// really all.
+    pub async fn titles(
+        &mut self,
+        github: &Github,
+        rollout: &Rollout,
+        since: Time,
+    ) -> Result<(Vec<RunFacts>, bool), Trouble> {
         let workflows: BTreeSet<&String> = rollout
             .deployments
             .iter()
@@ -117,12 +123,15 @@ impl Observer {
             .map(|deployment| &deployment.planned.workflow)
             .collect();
         let mut seen = Seen::default();
-        for workflow in workflows {
+        for workflow in workflows.clone() {
             self.list(github, workflow, since, rollout, &mut seen).await?;
         }
+        let complete = workflows.into_iter().all(|workflow| seen.complete.contains(workflow));
+        // Clocks differ by moments.
+        let since = since - TimeDelta::minutes(5);
         let mut runs: Vec<RunFacts> = seen.by_id.into_values().filter(|run| run.created_at >= since).collect();
         runs.sort_by_key(|run| run.id);
-        Ok(runs)
+        Ok((runs, complete))
     }
 
     /// Reads a workflow's list back to `since`, or until every run that is followed was found.
@@ -155,7 +164,8 @@ impl Observer {
                 }
                 seen.by_id.insert(run.id, run.clone());
             }
-            let oldest = cached.runs.iter().map(|run| run.created_at).min();
+            // The last one, not the least: a page that came in another order must not look like the end.
+            let oldest = cached.runs.last().map(|run| run.created_at);
             // Clocks differ: a few minutes more are read than should be needed.
             let back_enough = oldest.is_none_or(|oldest| oldest < since - TimeDelta::minutes(5));
             if back_enough || !cached.more {
@@ -220,8 +230,14 @@ impl Observer {
             };
             let Some(facts) = facts else { continue };
             self.missing.remove(&index);
-            let of_another =
-                identity::ids_in(&facts.title).any(|word| word != id && ids.iter().any(|other| other == word));
+            let mut shown = identity::ids_in(&facts.title).peekable();
+            let must_show = shows.get(index) == Some(&true) && shown.peek().is_some();
+            let (mut own, mut of_another) = (false, false);
+            for word in shown {
+                own |= word == id;
+                of_another |= word != id && ids.iter().any(|other| other == word);
+            }
+            let of_another = of_another || (must_show && !own);
             if of_another || !facts.is_dispatch_of(&deployment.planned.workflow) {
                 // The state names a run that is none of ours.
                 tracing::warn!(
@@ -230,6 +246,15 @@ impl Observer {
                     deployment.planned.workflow
                 );
                 deployment.progress = Progress::Intended { at: now, note: Some("a wrong run was named".to_owned()) };
+                continue;
+            }
+            if let Progress::Ended { run: Some(run), .. } = &deployment.progress
+                && facts.completed()
+                && run.attempt == facts.attempt
+                && !self.applied.contains_key(&facts.id)
+            {
+                // An earlier process took its end down: nothing is new.
+                self.applied.insert(facts.id, facts);
                 continue;
             }
             if self.applied.get(&facts.id) != Some(&facts) {
@@ -256,14 +281,20 @@ impl Observer {
         if ended && self.applied.contains_key(&run) {
             return Ok(None);
         }
-        if !ended && missing.looks <= PATIENCE {
+        let young = deployment.started_at.is_some_and(|started| now - started < self.lost_after);
+        // A pass that is one of many processes' has no later look: an old run is asked for at once.
+        if !ended && young && missing.looks <= PATIENCE {
             return Ok(None);
         }
-        match github.run(run).await {
+        let mut answer = github.run(run).await;
+        while matches!(answer, Err(Trouble::NotFound { .. })) && !young && missing.denials + 1 < DENIALS {
+            missing.denials += 1;
+            answer = github.run(run).await;
+        }
+        match answer {
             Ok(facts) => Ok(Some(facts)),
             Err(Trouble::NotFound { .. }) => {
                 missing.denials += 1;
-                let young = deployment.started_at.is_some_and(|started| now - started < self.lost_after);
                 if missing.denials >= DENIALS && !young {
                     let reason = format!(
                         "GitHub no longer has run {run}: it was deleted; look at the infrastructure itself to know what was applied"
@@ -287,7 +318,9 @@ impl Observer {
         let Progress::Intended { at, note } = &deployment.progress else {
             return;
         };
-        let early = now - *at < self.lost_after || self.looks < LOOKS;
+        // One of many processes looks once: it needs more time instead of more looks.
+        let age = now - *at;
+        let early = age < self.lost_after || (self.looks < LOOKS && age < self.lost_after * 2);
         if early || !seen.complete.contains(&deployment.planned.workflow) {
             return;
         }
@@ -333,7 +366,11 @@ impl Observer {
                 Ok(sighting) => {
                     if let Some(deployment) = rollout.deployments.get_mut(index) {
                         verdict::apply(deployment, &sighting, now);
-                        self.applied.insert(run, sighting.run);
+                        let unexplained =
+                            sighting.run.status == "waiting" && sighting.gates.is_none_or(|gates| gates.is_empty());
+                        if !unexplained {
+                            self.applied.insert(run, sighting.run);
+                        }
                     }
                 }
                 // Time or patience ended: the next look, or the next process, asks again.

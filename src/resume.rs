@@ -6,6 +6,7 @@ use crate::{
     context::Origin,
     plan::Subject,
     rollout::{Deployment, End, Progress},
+    run::Time,
     state::{Hand, Record, Stage},
 };
 
@@ -66,6 +67,10 @@ pub fn judge(record: &Record, us: &Us<'_>) -> Verdict {
             place(&record.origin)
         ));
     }
+    if record.hand.nonce == us.hand.nonce {
+        // This process wrote it, and did not see it at once.
+        return if record.stage == Stage::Finished { Verdict::Report } else { Verdict::Take };
+    }
     let later = record.hand.run == us.hand.run && us.hand.attempt > record.hand.attempt;
     match record.stage {
         Stage::Finished if later => Verdict::Retry,
@@ -77,6 +82,17 @@ pub fn judge(record: &Record, us: &Us<'_>) -> Verdict {
 
 fn place(origin: &Origin) -> String {
     format!("workflow `{}`, job `{}`, step `{}`", origin.workflow, origin.job, origin.step)
+}
+
+/// A success that a state tells of counts only once GitHub has told it too: what needs it must wait for that.
+pub fn doubt(deployment: &mut Deployment, now: Time) {
+    let Progress::Ended { end: End::Succeeded, run, .. } = &deployment.progress else {
+        return;
+    };
+    deployment.progress = match run.clone() {
+        Some(run) => Progress::Followed(run),
+        None => Progress::Intended { at: now, note: Some("the state named no run".to_owned()) },
+    };
 }
 
 /// Prepares a deployment of a finished rollout for one more try. What succeeded is kept, and so is what
@@ -104,7 +120,7 @@ pub fn try_again(deployment: &mut Deployment, rerun: bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{rollout::Rollout, run::Time};
+    use crate::rollout::Rollout;
 
     fn subject() -> Subject {
         Subject { repository: "o/r".to_owned(), pull_request: 5, merge_commit: "c".repeat(40), ..Subject::default() }
@@ -122,7 +138,12 @@ mod tests {
         let rollout = Rollout { subject: subject(), started_at: Time::UNIX_EPOCH, deployments: vec![] };
         let mut record = Record { stage, hand: holder, origin: origin("s"), rollout };
         change(&mut record);
-        let us = Us { subject: &subject(), hand: &hand(7, 2, false), origin: &origin("s"), merge_event: true };
+        let us = Us {
+            subject: &subject(),
+            hand: &Hand { nonce: "us".to_owned(), ..hand(7, 2, false) },
+            origin: &origin("s"),
+            merge_event: true,
+        };
         judge(&record, &us)
     }
 

@@ -38,7 +38,8 @@ impl RunFacts {
     /// Whether this is a dispatched run of the given workflow file.
     pub fn is_dispatch_of(&self, workflow: &str) -> bool {
         let path = self.path.split('@').next().unwrap_or_default();
-        self.event == "workflow_dispatch" && path.rsplit('/').next() == Some(workflow)
+        // A list of one workflow need not repeat its path.
+        self.event == "workflow_dispatch" && (path.is_empty() || path.rsplit('/').next() == Some(workflow))
     }
 }
 

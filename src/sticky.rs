@@ -16,6 +16,17 @@ pub struct Sticky {
     comment: Option<Comment>,
 }
 
+/// Whose the rollout is, by its comment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holding {
+    /// This process's.
+    Ours,
+    /// Another process took it.
+    Others,
+    /// The comment was deleted.
+    Gone,
+}
+
 /// What a comment of ours remembers.
 #[derive(Debug)]
 pub enum Found {
@@ -68,7 +79,39 @@ impl Sticky {
                 self.comment = Some(comment);
                 Ok(found)
             }
-            Err(Trouble::NotFound { .. }) => Ok(Found::Nothing),
+            Err(Trouble::NotFound { .. }) => {
+                let comments = self.github.comments(self.pull_request).await?;
+                self.comment = self.oldest(comments);
+                Ok(self.comment.as_ref().map_or(Found::Nothing, |comment| read(&comment.body)))
+            }
+            Err(trouble) => Err(trouble),
+        }
+    }
+
+    /// Whether the oldest comment of ours still names this process. Where there is none any more, the next
+    /// write makes one.
+    pub async fn held_by(&mut self, nonce: &str) -> Result<Holding, Trouble> {
+        let ours = |body: &str| matches!(read(body), Found::Record(record) if record.hand.nonce == nonce);
+        let comments = self.github.comments(self.pull_request).await?;
+        let listed = self.oldest(comments);
+        if let Some(oldest) = listed.as_ref().filter(|oldest| ours(&oldest.body)) {
+            self.comment = Some(oldest.clone());
+            return Ok(Holding::Ours);
+        }
+        // A list may be old: before it is believed that the comment is gone or another's, it is asked for itself.
+        let Some(id) = listed.or_else(|| self.comment.clone()).map(|comment| comment.id) else {
+            return Ok(Holding::Gone);
+        };
+        match self.github.comment(id).await {
+            Ok(comment) if ours(&comment.body) => {
+                self.comment = Some(comment);
+                Ok(Holding::Ours)
+            }
+            Ok(_) => Ok(Holding::Others),
+            Err(Trouble::NotFound { .. }) => {
+                self.comment = None;
+                Ok(Holding::Gone)
+            }
             Err(trouble) => Err(trouble),
         }
     }

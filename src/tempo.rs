@@ -40,7 +40,7 @@ impl Tempo {
             between_writes: Duration::from_secs(1),
             lost: Duration::from_secs(300),
             push_link: Duration::from_secs(60),
-            last_words: Duration::from_millis(5500),
+            last_words: Duration::from_millis(4500),
             speed: 1,
         }
     }

@@ -127,7 +127,9 @@ fn failure(
     let refusal = sighting.reviews.iter().flatten().rev().find(|review| review.state == "rejected");
     // A rejection of an earlier attempt stays in the list for ever. It counts only if the gated job of
     // this attempt never started, and a job that ran and failed is a failure whoever rejected another.
-    let never_started = jobs.iter().any(|job| !job.ran && bad(job)) && !jobs.iter().any(|job| job.ran && bad(job));
+    // A sibling that was cancelled because of it did not fail by itself.
+    let failed = |job: &Job| matches!(job.conclusion.as_deref(), Some("failure" | "timed_out"));
+    let never_started = jobs.iter().any(|job| !job.ran && bad(job)) && !jobs.iter().any(|job| job.ran && failed(job));
     let told = sighting.jobs.is_some();
     if let Some(review) = refusal
         && (never_started || (!told && sighting.run.attempt == 1))

@@ -19,7 +19,7 @@ use crate::{
     rollout::{Deployment, End, Phase, Progress, Rollout, Run, Standing, Status},
     run::Time,
     state::{self, Hand, Record, Stage},
-    sticky::Sticky,
+    sticky::{Holding, Sticky},
     workflow::Declared,
 };
 
@@ -40,6 +40,8 @@ pub enum Ended {
     TimedOut,
     /// A signal.
     Stopped,
+    /// Another process took the rollout over, and goes on with it.
+    Overtaken,
     /// The token is no longer accepted, or something else that no later pass can mend.
     Broken(String),
 }
@@ -63,6 +65,10 @@ pub struct Watch<'a> {
     pub logged: Vec<Status>,
     /// Why nothing more may be dispatched: what is under way is still followed to its end.
     pub barred: Option<String>,
+    /// The comment was gone: the one that is written now must be looked at before anything is sent.
+    pub rewritten: bool,
+    /// Another process took the rollout over.
+    pub overtaken: bool,
     /// The last warning, so that it is said once.
     pub warned: Option<String>,
 }
@@ -78,6 +84,9 @@ impl Watch<'_> {
                 Ok(decision) => (decision, None),
                 Err(trouble) => (Decision::default(), Some(trouble)),
             };
+            if self.overtaken {
+                return Ended::Overtaken;
+            }
             match trouble {
                 Some(Trouble::Stopped) => return Ended::Stopped,
                 Some(Trouble::OutOfTime { last }) => {
@@ -87,6 +96,7 @@ impl Watch<'_> {
                     return Ended::TimedOut;
                 }
                 Some(trouble @ Trouble::Unauthorized(_)) => return Ended::Broken(trouble.to_string()),
+                Some(trouble) if !self.case.job.inputs.wait => return Ended::Broken(trouble.to_string()),
                 Some(trouble) => self.warn_once(format!("{trouble}; looking again")),
                 None if decision.finished => return Ended::Finished,
                 None => {}
@@ -125,6 +135,9 @@ impl Watch<'_> {
                 return Ok(decision);
             }
             self.act(decision.dispatch).await?;
+            if self.overtaken {
+                return Ok(Decision::default());
+            }
         }
     }
 
@@ -150,7 +163,10 @@ impl Watch<'_> {
 
     /// Dispatches some of what is ready: the intent is written down first, the outcome after.
     async fn act(&mut self, mut ready: Vec<usize>) -> Result<(), Trouble> {
-        let seen = ready.first().is_some_and(|first| self.title_shows_id(*first));
+        let seen = ready.iter().all(|index| self.title_shows_id(*index));
+        if !self.still_holds().await? {
+            return Ok(());
+        }
         ready.truncate(if seen { BATCH } else { BATCH_UNSEEN });
         let now = self.case.github.now();
         for index in &ready {
@@ -161,6 +177,10 @@ impl Watch<'_> {
             ready.iter().for_each(|index| self.set(*index, Progress::Planned));
             return Err(trouble);
         }
+        if self.rewritten && !self.still_holds().await? {
+            ready.iter().for_each(|index| self.set(*index, Progress::Planned));
+            return Ok(());
+        }
         for (done, index) in ready.iter().enumerate() {
             let result = self.dispatch(*index).await;
             if result.is_err() || self.barred.is_some() {
@@ -170,6 +190,20 @@ impl Watch<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Only the holder dispatches: looks whether the comment still names this process.
+    async fn still_holds(&mut self) -> Result<bool, Trouble> {
+        let nonce = self.case.hand.nonce.clone();
+        let Some(sticky) = &mut self.case.sticky else {
+            return Ok(true);
+        };
+        match sticky.held_by(&nonce).await? {
+            Holding::Ours => self.rewritten = false,
+            Holding::Gone => self.rewritten = true,
+            Holding::Others => self.overtaken = true,
+        }
+        Ok(!self.overtaken)
     }
 
     /// Sends one dispatch and takes down what came of it.

@@ -110,6 +110,11 @@ fn read(rule: &Rule, sight: &Sight) -> Option<Reading> {
     let mut reading = match &matcher.path {
         Some(pattern) => {
             let found = pattern.find(&sight.path)?;
+            if sight.line.is_none() && found.directory.as_ref() == Some(&sight.path) {
+                // `x/**` matches `x` too, which is meant for folders: a changed file is none, so a README
+                // beside the components is no component.
+                return None;
+            }
             let folder = found.directory.unwrap_or_else(|| {
                 if sight.line.is_none() || pattern.names_files() { parent(&sight.path) } else { sight.path.clone() }
             });

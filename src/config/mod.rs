@@ -24,7 +24,7 @@ pub const NAMES: [&str; 9] =
     ["component", "stack", "environment", "sha", "head_sha", "base_ref", "pull_request", "deployment_id", "actor"];
 
 /// Names of an item's own fields; which of them an item has depends on the tool that lists it.
-pub const FIELDS: [&str; 5] = ["path", "type", "namespace", "tenant", "stage"];
+pub const FIELDS: [&str; 7] = ["path", "type", "component_path", "component_type", "namespace", "tenant", "stage"];
 
 /// Everything the file says.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

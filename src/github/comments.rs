@@ -78,7 +78,7 @@ impl From<Wire> for Comment {
 struct ViewerReply {
     data: Option<ViewerData>,
     #[serde(default)]
-    errors: Vec<GraphqlError>,
+    errors: Option<Vec<GraphqlError>>,
 }
 
 #[derive(Deserialize)]
@@ -111,7 +111,7 @@ impl Github {
             None => Err(Trouble::Refused {
                 what: "POST /graphql".to_owned(),
                 status: reply.status.as_u16(),
-                message: wire.errors.into_iter().map(|error| error.message).collect::<Vec<_>>().join("; "),
+                message: wire.errors.into_iter().flatten().map(|error| error.message).collect::<Vec<_>>().join("; "),
             }),
         }
     }

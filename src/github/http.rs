@@ -369,7 +369,9 @@ impl Http {
         if reply.status != StatusCode::NOT_MODIFIED {
             self.shared.counted.fetch_add(1, Ordering::Relaxed);
         }
-        if let Some(ahead) = limits::clock_ahead(&reply.headers, Utc::now()) {
+        // Error pages of whatever stands before GitHub tell no time of GitHub's.
+        let told = reply.status.is_success() || reply.status == StatusCode::NOT_MODIFIED;
+        if let Some(ahead) = limits::clock_ahead(&reply.headers, Utc::now()).filter(|_| told) {
             *self.shared.ahead.lock().unwrap_or_else(PoisonError::into_inner) = ahead;
         }
         Ok(reply)

@@ -111,7 +111,7 @@ pub fn limited(status: StatusCode, headers: &HeaderMap, body: &[u8], tempo: Temp
         return Some(tempo.scaled(wait + Duration::from_secs(1)));
     }
     let text = String::from_utf8_lossy(body).to_lowercase();
-    let secondary = text.contains("secondary rate limit") || text.contains("abuse detection");
+    let secondary = text.contains("rate limit") || text.contains("abuse detection");
     (status == StatusCode::TOO_MANY_REQUESTS || secondary).then_some(tempo.limited)
 }
 

@@ -48,9 +48,9 @@ struct RunWire {
     #[serde(default)]
     name: Option<String>,
     #[serde(default)]
-    path: String,
+    path: Option<String>,
     #[serde(default)]
-    event: String,
+    event: Option<String>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
 }
@@ -143,8 +143,8 @@ impl From<RunWire> for RunFacts {
             status: wire.status.unwrap_or_default(),
             conclusion: wire.conclusion,
             title: wire.display_title.or(wire.name).unwrap_or_default(),
-            path: wire.path,
-            event: wire.event,
+            path: wire.path.unwrap_or_default(),
+            event: wire.event.unwrap_or_default(),
             created_at: wire.created_at,
             updated_at: wire.updated_at,
         }

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use http::Method;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
@@ -45,6 +46,12 @@ pub struct WorkflowState {
 }
 
 #[derive(Deserialize)]
+struct Encoded {
+    encoding: String,
+    content: String,
+}
+
+#[derive(Deserialize)]
 struct Accepted {
     workflow_run_id: u64,
 }
@@ -75,7 +82,10 @@ impl Github {
     pub async fn file(&self, path: &str, git_ref: &str) -> Result<String, Trouble> {
         let path = self.contents(path, git_ref);
         let reply = self.http.send(&Call { accept: RAW, ..Call::get(&path) }).await?;
-        String::from_utf8(reply.body.to_vec()).map_err(|_| Trouble::Refused {
+        // A server that does not know the raw media type answers with the file inside JSON.
+        let inside = serde_json::from_slice::<Encoded>(&reply.body).ok().filter(|file| file.encoding == "base64");
+        let decoded = inside.and_then(|file| STANDARD.decode(file.content.replace(['\n', '\r'], "")).ok());
+        String::from_utf8(decoded.unwrap_or_else(|| reply.body.to_vec())).map_err(|_| Trouble::Refused {
             what: path,
             status: reply.status.as_u16(),
             message: "the file is not UTF-8".to_owned(),

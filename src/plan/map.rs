@@ -19,16 +19,17 @@ pub(super) fn map(subject: &Subject, config: &Config, item: &Item) -> Result<Vec
     }
     match &item.wish {
         Wish::Skip(reason) => Ok(vec![skipped(item, reason.clone(), "`settings.pro`".to_owned())]),
+        // Only a rule can map what was deleted, whatever settings it still carries.
+        _ if item.deleted => Ok(vec![skipped(
+            item,
+            "it was deleted, and no rule says what to do with a deleted component".to_owned(),
+            "no rule".to_owned(),
+        )]),
         Wish::Dispatch(dispatches) => dispatches
             .iter()
             .map(|dispatch| by_settings(subject, item, dispatch).map_err(|finding| vec![finding]))
             .collect(),
         Wish::Own(own) if own.environment.is_some() => by_list(subject, config, item, own),
-        Wish::Own(_) | Wish::Silent if item.deleted => Ok(vec![skipped(
-            item,
-            "it was deleted, and no rule says what to do with a deleted component".to_owned(),
-            "no rule".to_owned(),
-        )]),
         Wish::Own(_) => Err(vec![Finding::error(
             item.name(),
             "nothing maps it to an environment: it names no `environment`, and no rule matches it",
@@ -100,7 +101,9 @@ fn by_list(subject: &Subject, config: &Config, item: &Item, own: &Own) -> Result
 /// The values templates can use. What everything has goes before what this item has.
 fn values(subject: &Subject, item: &Item, captures: BTreeMap<String, String>) -> BTreeMap<String, String> {
     let mut values = item.fields.clone();
-    for (name, value) in [("path", &item.path), ("type", &item.kind)] {
+    for (name, value) in
+        [("path", &item.path), ("component_path", &item.path), ("type", &item.kind), ("component_type", &item.kind)]
+    {
         if let Some(value) = value {
             values.insert(name.to_owned(), value.clone());
         }

@@ -1,7 +1,7 @@
 //! Checks of environments. GitHub creates an unprotected one when a job names one that does not exist: a typo
 //! would deploy without a gate.
 
-use super::{Answer, Facts, Open, by, names, patterns};
+use super::{Answer, Facts, Open, WorkflowFacts, by, jobs, names, patterns};
 use crate::{
     checks::Check,
     finding::{Finding, Severity, quoted},
@@ -39,6 +39,32 @@ pub fn findings(open: &[Open<'_>], facts: &Facts, check: EnvironmentCheck) -> Ve
         };
         found.extend(of_it.into_iter().map(|finding| {
             finding.about(format!("environment {}", quoted(name))).environment(name).concerning(names(&users))
+        }));
+    }
+    found.extend(beside(open, facts, listed));
+    found
+}
+
+/// Further environments that jobs take: naming an unknown one would create it, whoever meant it.
+fn beside(open: &[Open<'_>], facts: &Facts, listed: &[Environment]) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for one in open {
+        let Some(declared) = facts.workflows.get(&one.source()).and_then(WorkflowFacts::declared) else {
+            continue;
+        };
+        let names = jobs::names(one, declared, facts);
+        if !names.iter().any(|name| name.to_lowercase() == one.planned.environment.to_lowercase()) {
+            // That no job takes the planned one is said already.
+            continue;
+        }
+        let unknown = names.into_iter().filter(|name| {
+            name.to_lowercase() != one.planned.environment.to_lowercase() && find(listed, name).is_none()
+        });
+        found.extend(unknown.map(|name| {
+            missing(&name, listed)
+                .about(format!("environment {}, which workflow {} takes", quoted(&name), quoted(&one.planned.workflow)))
+                .environment(&name)
+                .concerning([one.planned.name()])
         }));
     }
     found

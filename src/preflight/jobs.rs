@@ -56,6 +56,15 @@ pub fn finding(
     Some(finding.environment(environment))
 }
 
+/// Every environment that the jobs take by a name that is known, the planned one and others.
+pub fn names(one: &Open<'_>, declared: &Declared, facts: &Facts) -> Vec<String> {
+    let inputs = one.inputs(declared);
+    let taken = taken(declared, &declared.scope(&inputs), |path| {
+        facts.called.get(&(path.to_owned(), one.planned.git_ref.clone()))
+    });
+    taken.known.into_iter().filter(|name| !name.is_empty()).collect()
+}
+
 fn path(file: &str) -> String {
     format!(".github/workflows/{file}")
 }

@@ -39,9 +39,11 @@ pub fn state_in(body: &str) -> Option<&str> {
 /// What is shown, without marker and state: two views with the same text need no writing.
 pub fn text(view: &View<'_>, room: usize) -> String {
     let head = format!("### {}\n{}", words::headline(view), together(view));
-    let attention = attention(view);
-    let findings = findings(view);
     let foot = foot(view);
+    let free = room.saturating_sub(head.len() + foot.len());
+    // What needs a person comes first, then what the checks found; the table takes what is left.
+    let attention = attention(view, free / 2);
+    let findings = findings(view, if broken(view) { free / 2 } else { free / 6 });
     let mut left = room.saturating_sub(head.len() + attention.len() + findings.len() + foot.len());
     let table = match view.stage {
         Stage::Preview | Stage::Held => preview::table(view, left),
@@ -81,7 +83,7 @@ pub fn render(view: &View<'_>, comment_key: &str, state: &str) -> String {
 }
 
 /// What needs a person: gates first, then what ended badly. The longest list still leaves room for the table.
-fn attention(view: &View<'_>) -> String {
+fn attention(view: &View<'_>, room: usize) -> String {
     const MOST_LINES: usize = 40;
     let mut lines: Vec<(u8, String)> = view
         .rows()
@@ -100,14 +102,9 @@ fn attention(view: &View<'_>) -> String {
         return String::new();
     }
     lines.sort_by_key(|(rank, _)| *rank);
-    let more = lines.len().saturating_sub(MOST_LINES);
     let mut text = "\n**Needs attention**\n\n".to_owned();
-    for (_, line) in lines.iter().take(MOST_LINES) {
-        text.push_str(line);
-    }
-    if more > 0 {
-        text.push_str(&format!("- and {more} more, in the table\n"));
-    }
+    let lines: Vec<String> = lines.into_iter().map(|(_, line)| line).collect();
+    append(&mut text, &lines, MOST_LINES, room, "in the table");
     text
 }
 
@@ -161,27 +158,45 @@ fn problem(view: &View<'_>, deployment: &Deployment, standing: &Standing) -> Str
 }
 
 /// What preflight found. Errors come before the table; warnings alone come after it, folded.
-fn findings(view: &View<'_>) -> String {
+pub(super) fn findings(view: &View<'_>, room: usize) -> String {
     const MOST_LINES: usize = 60;
     if view.findings.is_empty() {
         return String::new();
     }
+    let all: Vec<String> = view
+        .findings
+        .iter()
+        .map(|finding| {
+            let word = match finding.severity {
+                Severity::Error => "❌ error",
+                Severity::Warning => "⚠️ warning",
+            };
+            format!("- {word}: {}\n", escape::prose(&escape::short(&finding.line(), 600)))
+        })
+        .collect();
     let mut lines = String::new();
-    for finding in view.findings.iter().take(MOST_LINES) {
-        let word = match finding.severity {
-            Severity::Error => "❌ error",
-            Severity::Warning => "⚠️ warning",
-        };
-        lines.push_str(&format!("- {word}: {}\n", escape::prose(&escape::short(&finding.line(), 600))));
-    }
-    if let Some(more) = view.findings.len().checked_sub(MOST_LINES).filter(|more| *more > 0) {
-        lines.push_str(&format!("- and {more} more, in the log\n"));
-    }
+    append(&mut lines, &all, MOST_LINES, room, "in the log");
     if broken(view) {
         format!("\n**What the checks found**\n\n{lines}")
     } else {
         let count = words::plural(view.findings.len(), "warning");
         format!("\n<details><summary>The checks found {count}</summary>\n\n{lines}\n</details>\n")
+    }
+}
+
+/// Appends lines as long as there is room, and says how many are left out and where they are.
+fn append(text: &mut String, lines: &[String], most: usize, room: usize, elsewhere: &str) {
+    const LAST: usize = 60;
+    let mut shown = 0;
+    for line in lines.iter().take(most) {
+        if text.len() + line.len() + LAST > room {
+            break;
+        }
+        text.push_str(line);
+        shown += 1;
+    }
+    if shown < lines.len() {
+        text.push_str(&format!("- and {} more, {elsewhere}\n", lines.len() - shown));
     }
 }
 
@@ -293,7 +308,7 @@ pub fn decisions(view: &View<'_>) -> String {
             };
             format!(
                 "| {} | {}{own} | {} | {} | {comment} | {} |\n",
-                escape::line(&review.state).replace('|', "¦"),
+                escape::prose(&review.state).replace('|', "¦"),
                 escape::code(&review.user),
                 words::name(&deployment.planned),
                 environments.join(", "),
@@ -358,14 +373,18 @@ fn foot(view: &View<'_>) -> String {
     let mut text = match (&view.watcher, view.stage) {
         (_, Stage::Finished) => format!("Finished. Followed by {run}."),
         (_, Stage::Preview) => format!("A preview by {run}: nothing is deployed before the merge."),
-        (_, Stage::Refused | Stage::Held) => format!("Checked by {run}."),
+        (_, Stage::Refused) => format!(
+            "Checked by {run}. Once it is mended, run this workflow by `workflow_dispatch` with `pull-request: {}`; for what lies outside the repository (environments, settings), re-running {run} is enough.",
+            subject.pull_request
+        ),
+        (_, Stage::Held) => format!("Checked by {run}. To release it, add the release label and re-run {run}."),
         (Watcher::Here, _) => format!("Followed by {run}. Approvals happen on the pages linked as Review."),
         (Watcher::Later, _) => format!(
             "As of {run}; the next run of the action looks again. Approvals happen on the pages linked as Review."
         ),
         (Watcher::Nobody(why), _) => format!(
             "**Nobody is watching any more** ({}): this comment stays as it is until {run} is re-run. The deployments themselves go on.",
-            escape::line(why)
+            escape::prose(why)
         ),
     };
     if view.stage == Stage::Finished

@@ -23,7 +23,7 @@ pub fn plan(view: &View<'_>) -> String {
     let mut text = format!(
         "## A dry run for pull request #{}\n\n{}. Nothing was dispatched.\n\n| # | Deployment | Environment | Workflow | After | Why |\n|---|---|---|---|---|---|\n",
         view.rollout.subject.pull_request,
-        words::plural(view.rollout.deployments.len(), "deployment")
+        words::plural(view.standings.len() - view.tally().skipped, "deployment")
     );
     for (index, deployment) in view.rollout.deployments.iter().enumerate() {
         let planned = &deployment.planned;
@@ -44,5 +44,6 @@ pub fn plan(view: &View<'_>) -> String {
         }
         text.push_str(&row);
     }
+    text.push_str(&comment::findings(view, LARGEST.saturating_sub(text.len())));
     text
 }

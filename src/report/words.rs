@@ -80,10 +80,11 @@ pub fn timer_end(deployment: &Deployment) -> Option<Time> {
 pub fn headline(view: &View<'_>) -> String {
     let tally = view.tally();
     let all = tally.all();
+    let planned = view.rollout.deployments.iter().filter(|deployment| deployment.planned.skip.is_none()).count();
     match view.stage {
         Stage::Preview => {
             let count = view.findings.iter().filter(|finding| finding.severity == Severity::Error).count();
-            let lead = format!("A merge would make {}", plural(all, "deployment"));
+            let lead = format!("A merge would make {}", plural(planned, "deployment"));
             return if count == 0 {
                 lead
             } else {
@@ -91,7 +92,9 @@ pub fn headline(view: &View<'_>) -> String {
             };
         }
         Stage::Refused => return "Nothing was deployed: the checks found errors".to_owned(),
-        Stage::Held => return format!("Held: {} are more than `max-deployments` allows", plural(all, "deployment")),
+        Stage::Held => {
+            return format!("Held: {} are more than `max-deployments` allows", plural(planned, "deployment"));
+        }
         Stage::Live | Stage::Finished => {}
     }
     if all == 0 {

@@ -212,8 +212,19 @@ impl Declared {
         let Some(run_name) = &self.run_name else {
             return false;
         };
-        expressions(run_name)
-            .any(|expression| inputs.iter().any(|(name, value)| value.contains(id) && refers(expression, name)))
+        // The title as GitHub would make it, with a letter for what is not known: an id that is glued to other
+        // text would not be found again.
+        let mut title = String::new();
+        for (index, part) in run_name.split("${{").enumerate() {
+            let (expression, text) = if index == 0 { ("", part) } else { part.split_once("}}").unwrap_or(("", part)) };
+            let value =
+                inputs.iter().find(|(name, _)| refers(expression.trim(), name)).map(|(_, value)| value.as_str());
+            if index > 0 {
+                title.push_str(value.unwrap_or("x"));
+            }
+            title.push_str(text);
+        }
+        crate::identity::ids_in(&title).any(|word| word == id)
     }
 }
 
@@ -357,8 +368,14 @@ jobs:
     #[test]
     fn a_title_shows_the_id_only_through_an_input_that_carries_it() {
         let declared = read(APPLY).expect("YAML");
-        assert!(declared.shows(&map(&[("atmos_pro_run_id", "abc")]), "abc"));
-        assert!(!declared.shows(&map(&[("deployment_id", "abc")]), "abc"));
-        assert!(!read("on: workflow_dispatch").expect("YAML").shows(&map(&[("deployment_id", "abc")]), "abc"));
+        assert!(declared.shows(&map(&[("atmos_pro_run_id", "0123456789ab")]), "0123456789ab"));
+        assert!(!declared.shows(&map(&[("deployment_id", "0123456789ab")]), "0123456789ab"));
+        assert!(
+            !read("on: workflow_dispatch")
+                .expect("YAML")
+                .shows(&map(&[("deployment_id", "0123456789ab")]), "0123456789ab")
+        );
+        let glued = read("run-name: deploy${{ inputs.deployment_id }}\non: workflow_dispatch").expect("YAML");
+        assert!(!glued.shows(&map(&[("deployment_id", "0123456789ab")]), "0123456789ab"), "nobody would find it again");
     }
 }
