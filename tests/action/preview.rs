@@ -112,3 +112,17 @@ fn a_preview_of_a_labelled_pull_request_says_that_nothing_would_be_deployed() {
     stage.run().expect("skipped", 0);
     assert!(stage.comment().contains("A merge would make 0 deployments"), "{}", stage.comment());
 }
+
+#[test]
+fn an_event_of_an_open_pull_request_never_deploys_what_was_merged_meanwhile() {
+    for action in ["synchronize", "labeled", "unlabeled"] {
+        let stage = Stage::new(world(), &json!([component("vpc", "plat-dev", "dev", &[])]));
+        let event =
+            json!({"action": action, "number": 42, "pull_request": {"number": 42, "state": "open", "merged": false}});
+        std::fs::write(stage.folder.path().join("event.json"), event.to_string()).unwrap();
+        let ended = stage.run();
+        ended.expect("skipped", 0);
+        assert_eq!(ended.output("pull-request"), "42");
+        assert!(stage.dispatched().is_empty(), "{action}: {}", ended.log);
+    }
+}

@@ -203,3 +203,66 @@ fn two_copies_at_once_dispatch_once() {
         assert!(stage.comment().contains("The deployment succeeded"), "{}", stage.comment());
     }
 }
+
+#[test]
+fn a_success_that_only_the_state_tells_of_is_not_believed() {
+    let mut world = world();
+    world.when(|run| run.inputs["component"] == *"vpc").takes(std::time::Duration::from_secs(60));
+    let list = json!([component("vpc", "plat-dev", "dev", &[component("app", "plat-dev", "dev", &[])])]);
+    let mut stage = Stage::new(world, &list).input("wait", "false");
+    stage.run().expect("pending", 0);
+    stage.github.world(|world| {
+        let comment = world.sticky(PULL).unwrap().clone();
+        let packed = deployment_approvals::report::comment::state_in(&comment.body).unwrap();
+        let mut record = deployment_approvals::state::decode(packed).unwrap();
+        let vpc = &mut record.rollout.deployments[0];
+        vpc.progress = deployment_approvals::rollout::Progress::Ended {
+            end: deployment_approvals::rollout::End::Succeeded,
+            reason: None,
+            at: record.rollout.started_at,
+            run: vpc.run().cloned(),
+            job: None,
+        };
+        let forged = comment.body.replace(packed, &deployment_approvals::state::encode(&record));
+        assert!(world.edit_comment(comment.id, "mallory", &forged));
+    });
+    stage.next_attempt();
+    let ended = stage.run();
+    ended.expect("pending", 0);
+    assert_eq!(stage.github.world(|world| world.dispatches().len()), 1, "app must wait: {}", ended.log);
+}
+
+#[test]
+fn a_held_rollout_is_released_though_no_title_shows_ids() {
+    let mut world = world();
+    let blind = crate::stage::APPLY.replace(" | ${{ inputs.atmos_pro_run_id }}", "");
+    world.workflow("atmos-terraform-apply.yaml", &blind);
+    let list = json!([component("a", "plat-dev", "dev", &[]), component("b", "plat-dev", "dev", &[])]);
+    let mut stage = Stage::new(world, &list).input("max-deployments", "1");
+    stage.run().expect("held", 1);
+    stage.github.world(|world| world.pulls.get_mut(&PULL).unwrap().labels.push("apply-anyway".to_owned()));
+    stage.next_attempt();
+    stage.run().expect("succeeded", 0);
+}
+
+#[test]
+fn a_holder_whose_comment_is_another_ones_dispatches_nothing_more() {
+    let mut world = world();
+    world.when(|run| run.inputs["component"] == *"vpc").takes(std::time::Duration::from_millis(1500));
+    let list = json!([component("vpc", "plat-dev", "dev", &[component("app", "plat-dev", "dev", &[])])]);
+    let stage = Stage::new(world, &list);
+    let child = stage.spawn();
+    stage.until("vpc runs", |world| world.sticky(PULL).is_some_and(|comment| comment.body.contains("1 running")));
+    stage.github.world(|world| {
+        let comment = world.sticky(PULL).unwrap().clone();
+        let packed = deployment_approvals::report::comment::state_in(&comment.body).unwrap();
+        let mut record = deployment_approvals::state::decode(packed).unwrap();
+        record.hand.nonce = "another".to_owned();
+        let taken = comment.body.replace(packed, &deployment_approvals::state::encode(&record));
+        assert!(world.edit_comment(comment.id, "github-actions[bot]", &taken));
+    });
+    let ended = stage.wait(child);
+    assert_eq!(ended.code, Some(1), "{}", ended.log);
+    assert!(ended.log.contains("took this rollout over"), "{}", ended.log);
+    assert_eq!(stage.github.world(|world| world.dispatches().len()), 1);
+}

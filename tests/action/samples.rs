@@ -57,3 +57,13 @@ fn deleted_components_are_listed_as_skipped_with_the_reason() {
     let rows: Value = serde_json::from_str(ended.output("deployments")).unwrap();
     assert!(rows[0]["reason"].as_str().unwrap().contains("deleted"), "{rows}");
 }
+
+#[test]
+fn what_was_deleted_is_not_applied_whatever_settings_it_still_carries() {
+    let mut item = crate::stage::component("vpc", "plat-dev", "dev", &[]);
+    item["deleted"] = true.into();
+    let stage = Stage::new(world(), &Value::Array(vec![item]));
+    let ended = stage.run();
+    ended.expect("skipped", 0);
+    assert!(stage.dispatched().is_empty(), "{}", ended.log);
+}
