@@ -1,5 +1,7 @@
 //! From the event to a rollout that can be followed: a fresh one, one that goes on, or the reason for none.
 
+use std::time::Duration;
+
 use crate::{
     Failure,
     context::{self, Context},
@@ -107,7 +109,18 @@ pub async fn begin(mut job: Job<'_>) -> Result<Begun<'_>, Failure> {
     let github = Github::new(&job.context, job.inputs, job.tempo, job.patience.clone())?;
     let pulls = match (number, event.trigger) {
         (Some(number), _) => {
-            let pull = github.pull(number).await?;
+            let mut pull = github.pull(number).await?;
+            // The event says that it is merged; an answer that is older than that must not make a preview of it.
+            let mut left = if merge_event { job.tempo.push_link } else { Duration::ZERO };
+            while pull.open && !left.is_zero() {
+                left = left.saturating_sub(job.tempo.push_link / 12);
+                job.patience.pause(job.tempo.push_link / 12, None).await?;
+                pull = github.pull(number).await?;
+            }
+            if merge_event && pull.open {
+                let what = format!("pull request #{number} was closed by the event, and GitHub still says it is open");
+                return Err(format!("{what}: re-run this job if it is merged").into());
+            }
             if only_preview && !pull.open {
                 // The event that merged it deploys it; this one only shows, however late it comes.
                 let reason = format!("pull request #{number} is open no longer, and this event only shows a preview");
