@@ -4,6 +4,7 @@
 
 use std::path::PathBuf;
 
+use secrecy::SecretString;
 use serde::Deserialize;
 
 /// The step this process is.
@@ -35,6 +36,29 @@ pub struct Context {
     pub saved_state: Option<PathBuf>,
     /// Whether the job was re-run with debug logging.
     pub debug: bool,
+    /// The proxy of a self-hosted runner.
+    pub proxy: Proxy,
+}
+
+/// The proxy that a self-hosted runner names to its steps.
+/// <https://docs.github.com/en/actions/how-tos/manage-runners/self-hosted-runners/use-proxy-servers>
+#[derive(Debug, Clone, Default)]
+pub struct Proxy {
+    /// `https_proxy`: its address, which may hold a password; empty where there is none.
+    pub https: SecretString,
+    /// `no_proxy`: hosts that are asked directly.
+    pub bypass: String,
+}
+
+impl Proxy {
+    /// Like curl, lower case before upper case.
+    fn read(environment: &[(String, String)]) -> Self {
+        let one = |names: [&str; 2]| {
+            let of = |name: &&str| environment.iter().find(|(known, value)| known == name && !value.is_empty());
+            names.iter().find_map(of).map(|(_, value)| value.clone()).unwrap_or_default()
+        };
+        Self { https: one(["https_proxy", "HTTPS_PROXY"]).into(), bypass: one(["no_proxy", "NO_PROXY"]) }
+    }
 }
 
 /// One use of the action in a repository.
@@ -131,6 +155,7 @@ impl Context {
             summary: raw.step_summary,
             saved_state: raw.state,
             debug: environment.iter().any(|(name, value)| name == "RUNNER_DEBUG" && value == "1"),
+            proxy: Proxy::read(environment),
         })
     }
 

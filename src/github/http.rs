@@ -18,14 +18,15 @@ use chrono::{DateTime, TimeDelta, Utc};
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
 use octocrab::Octocrab;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{
+    client,
     limits::{self, Budget, Kind, Pace},
     patience::Patience,
 };
-use crate::tempo::Tempo;
+use crate::{context::Proxy, tempo::Tempo};
 
 /// An answer larger than this is not read: none of the endpoints used here has one.
 const LARGEST_ANSWER: usize = 32 * 1024 * 1024;
@@ -79,6 +80,11 @@ pub enum Trouble {
         /// What the last try met.
         last: Option<String>,
     },
+    /// TLS: nothing was sent, and waiting mends nothing.
+    #[error(
+        "the server's certificate is not trusted ({0}): name the file with your certificate authority, as the container sees it, in the variable `SSL_CERT_FILE` of this step's `env`"
+    )]
+    Untrusted(String),
     /// A signal came. Nothing was sent, or nothing that changes anything.
     #[error("stopped by a signal")]
     Stopped,
@@ -157,6 +163,19 @@ struct Silence {
     /// Whether it may have reached GitHub.
     sent: bool,
     why: String,
+    /// The server showed a certificate that is not accepted.
+    untrusted: bool,
+}
+
+impl Silence {
+    fn of(error: &(dyn std::error::Error + 'static), sent: bool) -> Self {
+        let untrusted = std::iter::successors(Some(error), |error| error.source()).any(is_untrusted);
+        Self { sent, why: causes(error), untrusted }
+    }
+
+    fn after(why: &str) -> Self {
+        Self { sent: true, why: why.to_owned(), untrusted: false }
+    }
 }
 
 /// The client, cheap to clone.
@@ -187,19 +206,23 @@ impl Http {
     ///
     /// # Errors
     /// The client cannot be built: there are no CA certificates, for one.
-    pub fn new(api_url: &http::Uri, token: &SecretString, tempo: Tempo, patience: Patience) -> Result<Self, String> {
+    pub fn new(
+        api_url: &http::Uri,
+        token: &SecretString,
+        proxy: &Proxy,
+        tempo: Tempo,
+        patience: Patience,
+    ) -> Result<Self, String> {
         let authority = api_url.authority().map(ToString::to_string).unwrap_or_default();
         let origin = format!("{}://{authority}", api_url.scheme_str().unwrap_or("https"));
         // octocrab would put the base's path before every path, the GraphQL one too: so the base has none.
-        let octocrab = Octocrab::builder()
-            .base_uri(origin)
-            .and_then(|builder| {
-                builder
-                    .personal_token(token.expose_secret().to_owned())
-                    .set_connect_timeout(Some(tempo.connect))
-                    .build()
-            })
-            .map_err(|error| format!("the HTTP client cannot start: {}", causes(&error)))?;
+        let octocrab = origin
+            .parse()
+            .map_err(Into::into)
+            .and_then(|origin| client::new(&origin, token, tempo.connect, proxy))
+            .map_err(|error: Box<dyn std::error::Error + Send + Sync>| {
+                format!("the HTTP client cannot start: {}", causes(&*error))
+            })?;
         let prefix = api_url.path().trim_end_matches('/').to_owned();
         // <https://docs.github.com/en/enterprise-server/graphql/guides/forming-calls-with-graphql>
         let graphql = prefix.strip_suffix("/v3").unwrap_or(&prefix).to_owned() + "/graphql";
@@ -265,8 +288,14 @@ impl Http {
             .without_max_times()
             .build();
         let mut last = None;
+        let mut tries = 0u32;
         loop {
             self.patience.check(last.clone())?;
+            // Often enough to be seen in the log of a job that seems to stand still, and no flood.
+            if let Some(why) = last.as_ref().filter(|_| tries >= 4 && tries.is_power_of_two()) {
+                tracing::info!("{why}; tried {tries} times, trying again");
+            }
+            tries += 1;
             self.pace(call.kind).await?;
             let pause = match self.attempt(call, uri).await? {
                 Ok(reply) => match self.sort(call, reply)? {
@@ -281,6 +310,7 @@ impl Http {
                         pauses.next().unwrap_or(self.tempo.retry_most)
                     }
                 },
+                Err(silence) if silence.untrusted => return Err(Trouble::Untrusted(silence.why)),
                 Err(silence) => {
                     last = Some(self.broken(call, silence.sent, silence.why)?);
                     pauses.next().unwrap_or(self.tempo.retry_most)
@@ -315,7 +345,7 @@ impl Http {
         let once = async {
             match timeout(self.tempo.request, self.once(call, uri)).await {
                 Ok(result) => result,
-                Err(_) => Err(Silence { sent: true, why: "no answer in time".to_owned() }),
+                Err(_) => Err(Silence::after("no answer in time")),
             }
         };
         let stopped = async {
@@ -330,13 +360,12 @@ impl Http {
             result = once => Ok(result),
             trouble = stopped => match call.repeat {
                 Repeat::Always => Err(trouble),
-                Repeat::UnlessSent => Ok(Err(Silence { sent: true, why: "stopped while waiting for the answer".to_owned() })),
+                Repeat::UnlessSent => Ok(Err(Silence::after("stopped while waiting for the answer"))),
             },
         }
     }
 
     async fn once(&self, call: &Call<'_>, uri: &str) -> Result<Reply, Silence> {
-        let unsent = |error: &dyn std::fmt::Display| Silence { sent: false, why: error.to_string() };
         let mut builder = Request::builder()
             .method(call.method.clone())
             .uri(uri)
@@ -348,17 +377,15 @@ impl Http {
         if call.body.is_some() {
             builder = builder.header(header::CONTENT_TYPE, "application/json");
         }
-        let request = builder.body(call.body.clone().unwrap_or_default()).map_err(|error| unsent(&error))?;
-        let response = self
-            .octocrab
-            .execute(request)
-            .await
-            .map_err(|error| Silence { sent: !never_sent(&error), why: causes(&error) })?;
+        let request =
+            builder.body(call.body.clone().unwrap_or_default()).map_err(|error| Silence::of(&error, false))?;
+        let response =
+            self.octocrab.execute(request).await.map_err(|error| Silence::of(&error, !never_sent(&error)))?;
         let (parts, body) = response.into_parts();
         let body = Limited::new(body, LARGEST_ANSWER)
             .collect()
             .await
-            .map_err(|error| Silence { sent: true, why: format!("the answer broke off: {error}") })?
+            .map_err(|error| Silence::after(&format!("the answer broke off: {error}")))?
             .to_bytes();
         tracing::debug!("{} {uri} → {}", call.method, parts.status.as_u16());
         let reply = Reply { status: parts.status, headers: parts.headers, body };
@@ -444,8 +471,17 @@ fn never_sent(error: &octocrab::Error) -> bool {
     false
 }
 
+/// Whether the server's certificate was not accepted. An I/O error hides from `source` what it carries, and
+/// an error of TLS is carried twice.
+fn is_untrusted(error: &(dyn std::error::Error + 'static)) -> bool {
+    match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+        Some(carried) => is_untrusted(carried),
+        None => matches!(error.downcast_ref(), Some(rustls::Error::InvalidCertificate(_))),
+    }
+}
+
 /// An error with its causes, without the repetitions of wrapping layers.
-fn causes(error: &dyn std::error::Error) -> String {
+fn causes(error: &(dyn std::error::Error + 'static)) -> String {
     let mut parts: Vec<String> = Vec::new();
     let mut cause = Some(error);
     while let Some(error) = cause {

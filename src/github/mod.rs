@@ -3,6 +3,7 @@
 //! Answers become own small types at this door. They are lenient: what is not needed is not looked at, and
 //! what GitHub may leave out is optional. Nothing here approves or rejects; there is no such call.
 
+mod client;
 mod comments;
 mod environments;
 mod http;
@@ -42,7 +43,7 @@ impl Github {
     /// The HTTP client cannot start.
     pub fn new(context: &Context, inputs: &Inputs, tempo: Tempo, patience: Patience) -> Result<Self, String> {
         Ok(Self {
-            http: Http::new(&context.api_url, &inputs.token, tempo, patience)?,
+            http: Http::new(&context.api_url, &inputs.token, &context.proxy, tempo, patience)?,
             repo: format!("/repos/{}", context.repository),
         })
     }

@@ -119,9 +119,12 @@ impl Github {
                 Err(trouble) => Dispatched::Unknown(trouble.to_string()),
             },
             Err(Trouble::Unanswered { why, .. }) => Dispatched::Unknown(why),
-            Err(trouble @ (Trouble::OutOfTime { .. } | Trouble::Stopped | Trouble::Unauthorized(_))) => {
-                Dispatched::Unsent(trouble)
-            }
+            Err(
+                trouble @ (Trouble::OutOfTime { .. }
+                | Trouble::Stopped
+                | Trouble::Unauthorized(_)
+                | Trouble::Untrusted(_)),
+            ) => Dispatched::Unsent(trouble),
             Err(trouble @ Trouble::Forbidden { .. }) => Dispatched::Forbidden(trouble.to_string()),
             Err(trouble @ (Trouble::NotFound { .. } | Trouble::Refused { .. })) => {
                 Dispatched::Refused(trouble.to_string())

@@ -9,6 +9,7 @@ mod events;
 mod examples;
 mod faults;
 mod leaving;
+mod network;
 mod preflight;
 mod preview;
 mod resuming;

@@ -189,8 +189,8 @@ impl Stage {
         let log = fs::File::create(self.path("log")).unwrap();
         Command::new(program)
             .env_clear()
-            .envs(&self.environment)
             .envs(std::env::vars().filter(|(name, _)| name.starts_with("SSL_CERT") || name == "LLVM_PROFILE_FILE"))
+            .envs(&self.environment)
             .stdin(Stdio::null())
             .stderr(log.try_clone().unwrap())
             .stdout(log)

@@ -56,7 +56,9 @@ struct Used {
 }
 
 fn main() {
-    println!("| deployments | counted requests, each | 304s, each | counted in an idle hour | 304s in an idle hour | change seen → comment, median (longest) | processor time | peak memory |");
+    println!(
+        "| deployments | counted requests, each | 304s, each | counted in an idle hour | 304s in an idle hour | change seen → comment, median (longest) | processor time | peak memory |"
+    );
     println!("|---|---|---|---|---|---|---|---|");
     for deployments in [1, 10, 100, 1000] {
         let cost = rollout(deployments);
@@ -107,9 +109,10 @@ fn rollout(deployments: usize) -> Cost {
     let mut used = Used::default();
     until(&stage, &mut child, &mut used, |stage| {
         let comment = stage.comment();
-        stage.github.world(|world| {
-            world.runs.len() == deployments && world.runs.values().all(|run| run.status() == "waiting")
-        }) && comment.contains(&format!("{deployments} of {deployments}")) | comment.contains("waits for approval")
+        stage
+            .github
+            .world(|world| world.runs.len() == deployments && world.runs.values().all(|run| run.status() == "waiting"))
+            && comment.contains(&format!("{deployments} of {deployments}")) | comment.contains("waits for approval")
     });
     // The interval stretches first.
     pause(&mut child, &mut used, fast(Duration::from_secs(300)));
