@@ -71,3 +71,30 @@ fn the_readme_has_every_check_as_the_code_has_it() {
         .collect();
     assert_eq!(rows, wanted, "the table as the code has it:\n{}", wanted.join("\n"));
 }
+
+#[test]
+fn the_headings_of_the_troubleshooting_are_the_programs_own_words() {
+    let mut sources = String::new();
+    let mut folders = vec![std::path::PathBuf::from("src")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            match entry.is_dir() {
+                true => folders.push(entry),
+                false => sources += &fs::read_to_string(entry).unwrap(),
+            }
+        }
+    }
+    // Long literals go on in the next line.
+    let lines = sources.split("\\\n").map(str::trim_start);
+    let sources = lines.collect::<String>();
+    let readme = fs::read_to_string("README.md").unwrap();
+    let section = readme.split("\n## Troubleshooting\n").nth(1).unwrap().split("\n## ").next().unwrap();
+    let headings: Vec<&str> =
+        section.lines().filter_map(|line| line.strip_prefix("### `")?.strip_suffix('`')).collect();
+    assert!(headings.len() > 8, "{headings:?}");
+    for heading in headings {
+        for piece in heading.split('…').map(str::trim).filter(|piece| !piece.is_empty()) {
+            assert!(sources.contains(piece), "`{piece}` of `{heading}` is not what the program says");
+        }
+    }
+}
