@@ -9,7 +9,7 @@ use futures_util::{
     stream,
 };
 
-use super::{Answer, Facts, Open, Source, WorkflowFacts, by, environments};
+use super::{Answer, Facts, Open, Source, TestMerge, WorkflowFacts, by, environments};
 use crate::{
     github::{Environment, Github, Policy, Trouble},
     inputs::EnvironmentCheck,
@@ -24,7 +24,13 @@ const AT_ONCE: usize = 8;
 ///
 /// # Errors
 /// GitHub could not be asked, or does not accept the token.
-pub async fn facts(github: &Github, open: &[Open<'_>], check: EnvironmentCheck) -> Result<Facts, Trouble> {
+pub async fn facts(
+    github: &Github,
+    open: &[Open<'_>],
+    check: EnvironmentCheck,
+    merge: Option<TestMerge>,
+) -> Result<Facts, Trouble> {
+    let files = Files { github, merge: merge.as_ref() };
     let sources: Vec<Source> = by(open, Open::source).into_keys().collect();
     let ask_environments = async {
         match check {
@@ -32,12 +38,11 @@ pub async fn facts(github: &Github, open: &[Open<'_>], check: EnvironmentCheck) 
             EnvironmentCheck::Exists | EnvironmentCheck::Protected => told(github.environments().await).map(Some),
         }
     };
-    let (environments, workflows) =
-        try_join(ask_environments, each(sources, |source| workflow_facts(github, source))).await?;
-    let called = each(calls(&workflows), |(path, git_ref)| file(github, path, git_ref));
+    let (environments, workflows) = try_join(ask_environments, each(sources, |source| files.workflow(source))).await?;
+    let called = each(calls(&workflows), |(path, git_ref)| files.file(path, git_ref));
     let mut facts = Facts { environments, workflows, ..Facts::default() };
     let (called, ()) = try_join(called, rules(github, open, &mut facts)).await?;
-    Ok(Facts { called, names_runs: github.names_runs(), ..facts })
+    Ok(Facts { called, names_runs: github.names_runs(), merge, ..facts })
 }
 
 /// What the listing does not hold, for the environments that are deployed to.
@@ -80,14 +85,24 @@ where
     Ok(keys.into_iter().zip(answers).collect())
 }
 
-async fn workflow_facts(github: &Github, (name, git_ref): Source) -> Result<WorkflowFacts, Trouble> {
-    let path = format!(".github/workflows/{name}");
-    let (state, file) = join(github.workflow(&name), file(github, path, git_ref)).await;
-    Ok(WorkflowFacts { state: told(state)?, file: file? })
+/// Workflow files, as they are or as a merge would leave them.
+struct Files<'a> {
+    github: &'a Github,
+    merge: Option<&'a TestMerge>,
 }
 
-async fn file(github: &Github, path: String, git_ref: String) -> Result<Answer<Result<Declared, String>>, Trouble> {
-    Ok(told(github.file(&path, &git_ref).await)?.map(|text| workflow::read(&text)))
+impl Files<'_> {
+    async fn workflow(&self, (name, git_ref): Source) -> Result<WorkflowFacts, Trouble> {
+        let path = format!(".github/workflows/{name}");
+        let (state, file) = join(self.github.workflow(&name), self.file(path, git_ref)).await;
+        Ok(WorkflowFacts { state: told(state)?, file: file? })
+    }
+
+    async fn file(&self, path: String, git_ref: String) -> Result<Answer<Result<Declared, String>>, Trouble> {
+        let merge = self.merge.filter(|merge| merge.changes(&git_ref));
+        let at = merge.map_or(git_ref.as_str(), |merge| merge.commit.as_str());
+        Ok(told(self.github.file(&path, at).await)?.map(|text| workflow::read(&text)))
+    }
 }
 
 /// The workflows of this repository that these call, at the same ref.
