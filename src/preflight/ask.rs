@@ -41,12 +41,13 @@ pub async fn facts(
     let (environments, workflows) = try_join(ask_environments, each(sources, |source| files.workflow(source))).await?;
     let called = each(calls(&workflows), |(path, git_ref)| files.file(path, git_ref));
     let mut facts = Facts { environments, workflows, ..Facts::default() };
-    let (called, ()) = try_join(called, rules(github, open, &mut facts)).await?;
+    let (called, ()) = try_join(called, rules(&files, open, &mut facts)).await?;
     Ok(Facts { called, names_runs: github.names_runs(), merge, ..facts })
 }
 
 /// What the listing does not hold, for the environments that are deployed to.
-async fn rules(github: &Github, open: &[Open<'_>], facts: &mut Facts) -> Result<(), Trouble> {
+async fn rules(files: &Files<'_>, open: &[Open<'_>], facts: &mut Facts) -> Result<(), Trouble> {
+    let github = files.github;
     let Some(Ok(listed)) = &facts.environments else {
         return Ok(());
     };
@@ -57,7 +58,11 @@ async fn rules(github: &Github, open: &[Open<'_>], facts: &mut Facts) -> Result<
     let named = |filter: fn(&Environment) -> bool| {
         wanted.iter().filter(|environment| filter(environment)).map(|environment| environment.name.clone()).collect()
     };
-    let bare = named(|environment| environment.rules.as_ref().is_some_and(|rules| !rules.protect()));
+    // A preview shows all that will hold a deployment back; else only what is not held back by people matters.
+    let bare = match files.merge {
+        Some(_) => named(|_| true),
+        None => named(|environment| environment.rules.as_ref().is_some_and(|rules| !rules.protect())),
+    };
     let with_patterns = named(|environment| environment.policy == Policy::Patterns);
     let by_protection = wanted.iter().any(|environment| environment.policy == Policy::Protected);
     let ask_branches = async {

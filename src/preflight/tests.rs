@@ -152,6 +152,10 @@ fn environment_cases() -> Vec<Case> {
         (Check::Permission, Error, Off, |world| world.workflow().state = forbidden()),
         (Check::Permission, Error, Off, |world| world.workflow().file = forbidden()),
         (Check::EnvironmentMissing, Error, Exists, |world| world.prod().name = "produktion".to_owned()),
+        // A further job takes one that nobody made.
+        (Check::EnvironmentMissing, Error, Exists, |world| {
+            world.rewrite("check: {runs-on: ubuntu-latest}", "check: {runs-on: ubuntu-latest, environment: 'eu-prod'}");
+        }),
         (Check::EnvironmentUnreadable, Error, Exists, |world| world.facts.environments = Some(not_found())),
         (Check::EnvironmentUnreadable, Error, Exists, |world| world.facts.environments = Some(odd())),
         (Check::EnvironmentUnreadable, Warning, Exists, |world| world.prod().rules = None),
@@ -209,6 +213,7 @@ fn workflow_cases() -> Vec<Case> {
         (Check::WorkflowDisabled, Error, Exists, |world| {
             world.workflow().state = Ok(WorkflowState { state: "disabled_manually".to_owned() });
         }),
+        (Check::WorkflowUnreadable, Error, Exists, |world| world.workflow().state = odd()),
         (Check::WorkflowUnreadable, Error, Exists, |world| world.workflow().file = odd()),
         (Check::WorkflowUnreadable, Error, Exists, |world| world.rewrite("name: apply\n", "name: apply\nname: b\n")),
         (Check::WorkflowNotDispatchable, Error, Exists, |world| world.rewrite("workflow_dispatch:", "workflow_call:")),

@@ -40,6 +40,16 @@ fn a_preview_shows_what_a_merge_would_deploy_and_whose_approval_it_needs() {
 }
 
 #[test]
+fn a_preview_names_everything_that_will_hold_a_deployment_back() {
+    let mut world = open_world();
+    world.environment(Environment::named("prod").reviewed_by(&["mona"]).waiting(1).with_custom_rule("guard"));
+    let stage = preview(world, "dev");
+    stage.run().expect("skipped", 0);
+    let comment = stage.comment();
+    assert!(comment.contains("| `mona`, and app `guard`, and a timer of 1 minute |"), "{comment}");
+}
+
+#[test]
 fn a_preview_shows_every_problem_and_fails_so_that_it_is_mended_before_the_merge() {
     let stage = preview(open_world(), "develop");
     let ended = stage.run();
