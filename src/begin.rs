@@ -310,6 +310,7 @@ fn report(case: &Case<'_>, record: &Record) -> Over {
         rollout: &record.rollout,
         standings: &standings,
         stage: record.stage,
+        reason: None,
         watcher: crate::report::Watcher::Later,
         findings: &[],
         environments: &[],
@@ -377,7 +378,7 @@ async fn take<'a>(case: Case<'a>, mut record: Record) -> Result<Begun<'a>, Failu
     let resend = record.hand.run == case.hand.run && case.hand.attempt > record.hand.attempt;
     let now = case.github.now();
     record.rollout.deployments.iter_mut().for_each(|deployment| resume::doubt(deployment, now));
-    let checked = preflight::check(&case.github, &record.rollout, case.job.inputs.environment_check).await?;
+    let checked = preflight::check(&case.github, &record.rollout, case.job.inputs.environment_check, None).await?;
     let barred = finding::errors(&checked.findings).then(|| "the checks found errors".to_owned());
     annotations::show(&checked.findings);
     tracing::info!("going on with the rollout of pull request #{} begun by run {}", case.pull.number, record.hand.run);

@@ -49,6 +49,8 @@ pub enum Check {
     RunTitle,
     /// A workflow-level concurrency group.
     Concurrency,
+    /// A preview knows no test merge.
+    TestMerge,
     /// No input receives the merge commit.
     MergeCommit,
     /// `prevent_self_review` sees the token's bot.
@@ -85,7 +87,7 @@ const WARNING: &str = "warning";
 const STRICTER: &str = "warning, error under `protected`";
 
 /// All checks, the most important first.
-pub const ALL: [Row; 24] = [
+pub const ALL: [Row; 25] = [
     row(
         Check::Permission,
         "permission",
@@ -167,7 +169,7 @@ pub const ALL: [Row; 24] = [
     row(
         Check::WorkflowMissing,
         "workflow-missing",
-        ERROR,
+        "error; in a preview of the pull request that adds it: warning",
         "workflow `…` does not exist on …",
         "Add the file there, or correct its name where the component is mapped to it",
     ),
@@ -233,6 +235,13 @@ pub const ALL: [Row; 24] = [
         WARNING,
         "workflow `…` has a workflow-level `concurrency` group without `queue: max`: …",
         "Add `queue: max`, or move the group to the job that applies",
+    ),
+    row(
+        Check::TestMerge,
+        "test-merge",
+        WARNING,
+        "GitHub has no test merge of it, so …",
+        "Resolve the pull request's conflicts with its base branch",
     ),
     row(
         Check::MergeCommit,

@@ -16,7 +16,7 @@ use crate::{
     inputs::Inputs,
     observe::Observer,
     plan::{self, Subject},
-    preflight::{self, Checked},
+    preflight::{self, Checked, TestMerge},
     report::{View, Watcher, annotations, comment, log, outputs, outputs::Outputs, summary},
     rollout::{Deployment, Phase, Progress, Rollout, Run},
     run::RunFacts,
@@ -75,7 +75,7 @@ pub async fn start<'a>(case: Case<'a>, given: &Given, memory: Memory) -> Result<
     let inputs = case.job.inputs;
     let config = given.config(&case.github, inputs, &case.subject.merge_commit).await?;
     if let Some(reason) = unwanted(&case.pull, inputs, &config) {
-        return Ok(skipped(Some(case.pull.number), &reason));
+        return unwanted_now(case, &memory, &reason).await;
     }
     let pulls: Vec<&Pull> = case.together.iter().chain([&case.pull]).collect();
     let basis = given.basis(&case.github, config, &pulls, &case.subject.merge_commit).await?;
@@ -87,11 +87,11 @@ pub async fn start<'a>(case: Case<'a>, given: &Given, memory: Memory) -> Result<
     match course(&rollout, &checked.findings, case.job.inputs.dry_run) {
         Course::Refuse => {
             tracing::error!("nothing was dispatched; {}", go_on(&case.pull));
-            over(case, rollout, &checked, Stage::Refused).await
+            over(case, rollout, &checked, Stage::Refused, None).await
         }
-        Course::Nothing => over(case, rollout, &checked, Stage::Finished).await,
+        Course::Nothing => over(case, rollout, &checked, Stage::Finished, None).await,
         Course::Show => Ok(dry_run(&case, &rollout, &checked)),
-        Course::Hold => over(case, rollout, &checked, Stage::Held).await,
+        Course::Hold => over(case, rollout, &checked, Stage::Held, None).await,
         Course::Begin => {
             let mut observer = Observer::new(case.job.tempo.lost, false);
             let rollout = rebuild(&case, rollout, &checked, &mut observer, &memory).await?;
@@ -99,6 +99,16 @@ pub async fn start<'a>(case: Case<'a>, given: &Given, memory: Memory) -> Result<
             hold(watch(case, rollout, origin, checked, observer)).await
         }
     }
+}
+
+/// Ends what is not deployed on purpose. A preview or a refusal that is true no longer is replaced by the reason.
+async fn unwanted_now<'a>(case: Case<'a>, memory: &Memory, reason: &str) -> Result<Begun<'a>, Failure> {
+    if *memory != Memory::NotBegun {
+        return Ok(skipped(Some(case.pull.number), reason));
+    }
+    log::notice(reason);
+    let nothing = Rollout { subject: case.subject.clone(), started_at: case.github.now(), deployments: Vec::new() };
+    over(case, nothing, &Checked::default(), Stage::Refused, Some(reason)).await
 }
 
 /// How to go on once what was found is mended.
@@ -149,7 +159,8 @@ pub async fn prepare(
         Err(findings) => return Ok((rollout, Checked { findings: finding::gather(findings), ..Checked::default() })),
     };
     rollout.deployments = planned.into_iter().map(Deployment::new).collect();
-    let mut checked = preflight::check(github, &rollout, inputs.environment_check).await?;
+    let merge = TestMerge::of(pull);
+    let mut checked = preflight::check(github, &rollout, inputs.environment_check, merge).await?;
     checked.findings.extend(warnings);
     checked.findings.extend(fits(&rollout));
     checked.findings.extend(size(&rollout, pull, inputs));
@@ -164,7 +175,11 @@ pub fn size(rollout: &Rollout, pull: &Pull, inputs: &Inputs) -> Option<Finding> 
     (most > 0 && count > most && !labelled(pull, &inputs.release_label)).then(|| {
         let label = quoted(&inputs.release_label);
         let problem = format!("{count} are more than `max-deployments: {most}` allows, so none is made");
-        let remedy = format!("To release them, add the label {label} to the pull request, then re-run the job");
+        let remedy = if pull.open {
+            format!("To release them, add the label {label} to the pull request before it is merged")
+        } else {
+            format!("To release them, add the label {label} to the pull request, then re-run the job")
+        };
         Finding::of(Check::MaxDeployments, Severity::Warning, problem, remedy).about("deployments")
     })
 }
@@ -295,11 +310,6 @@ pub fn watch<'a>(case: Case<'a>, rollout: Rollout, origin: Origin, checked: Chec
 /// # Errors
 /// GitHub cannot be asked.
 pub async fn hold(mut watch: Watch<'_>) -> Result<Begun<'_>, Failure> {
-    if let Some(sticky) = &watch.case.sticky
-        && !sticky.unchanged().await?
-    {
-        return Ok(Begun::Overtaken(Box::new(watch.case)));
-    }
     // Where nothing is to be dispatched, there is nothing to follow either.
     let finished = watch.rollout.standings().iter().all(|standing| standing.status.finished());
     watch.show(if finished { Stage::Finished } else { Stage::Live }, &Watcher::Here).await?;
@@ -312,7 +322,9 @@ pub async fn hold(mut watch: Watch<'_>) -> Result<Begun<'_>, Failure> {
     Ok(Begun::Watch(Box::new(watch)))
 }
 
-/// Ends a rollout that does not begin, with what there is to show.
+/// Ends a rollout that does not begin, with what there is to show. `reason`: why nothing is deployed, where
+/// that is on purpose. What it writes replaces no live state: where another process was quicker, it is
+/// [`Begun::Overtaken`].
 ///
 /// # Errors
 /// The comment cannot be written; that of a preview need not be.
@@ -321,6 +333,7 @@ pub async fn over<'a>(
     rollout: Rollout,
     checked: &Checked,
     stage: Stage,
+    reason: Option<&str>,
 ) -> Result<Begun<'a>, Failure> {
     let run_url = case.job.context.run_url();
     let standings = rollout.standings();
@@ -328,6 +341,7 @@ pub async fn over<'a>(
         rollout: &rollout,
         standings: &standings,
         stage,
+        reason,
         watcher: Watcher::Here,
         findings: &checked.findings,
         environments: &checked.environments,
@@ -345,13 +359,20 @@ pub async fn over<'a>(
         && (worth_a_comment || sticky.place().is_some())
     {
         let body = comment::render(&view, &rollout.subject.comment_key, &packed);
-        if let Err(trouble) = sticky.write(&log::redact(&body, &case.job.inputs.token)).await {
-            let refused =
-                matches!(trouble, Trouble::Forbidden { .. } | Trouble::NotFound { .. } | Trouble::Refused { .. });
-            if stage != Stage::Preview || !refused {
-                return Err(trouble.into());
+        let new = sticky.place().is_none();
+        let written = match sticky.write(&log::redact(&body, &case.job.inputs.token)).await {
+            Ok(true) if new => sticky.is_first().await,
+            other => other,
+        };
+        match written {
+            Ok(true) => {}
+            Ok(false) => return Ok(Begun::Overtaken(Box::new(case))),
+            Err(trouble @ (Trouble::Forbidden { .. } | Trouble::NotFound { .. } | Trouble::Refused { .. }))
+                if stage == Stage::Preview =>
+            {
+                log::notice(&format!("the preview is in the job summary alone: {trouble}"));
             }
-            log::notice(&format!("the preview is in the job summary alone: {trouble}"));
+            Err(trouble) => return Err(trouble.into()),
         }
     }
     let failing = finding::errors(&checked.findings);
@@ -381,6 +402,7 @@ pub fn dry_run(case: &Case<'_>, rollout: &Rollout, checked: &Checked) -> Begun<'
         rollout,
         standings: &standings,
         stage: Stage::Preview,
+        reason: None,
         watcher: Watcher::Here,
         findings: &checked.findings,
         environments: &checked.environments,

@@ -206,6 +206,15 @@ async fn follow(mut watch: Watch<'_>) -> bool {
             watch.leave("the job was cancelled", inputs.on_cancel).await;
             false
         }
+        Ended::Barred(why) => {
+            let left = tally(&watch).pending;
+            tracing::error!("{left} deployments were not dispatched: {why}");
+            if let Err(trouble) = watch.refuse().await {
+                tracing::warn!("the comment could not be brought up to date: {trouble}");
+            }
+            watch.save(true);
+            false
+        }
         Ended::Broken(why) => {
             tracing::error!(
                 "{why}; what was dispatched goes on, and the comment holds what is known: re-run the job to go on"

@@ -26,7 +26,7 @@ pub async fn preview<'a>(job: Job<'a>, github: Github, pull: Pull, given: &Given
     let subject = Subject {
         repository: job.context.repository.clone(),
         pull_request: pull.number,
-        merge_commit: pull.merge_commit.clone().unwrap_or_else(|| pull.head_sha.clone()),
+        merge_commit: pull.test_merge().unwrap_or(&pull.head_sha).to_owned(),
         head_sha: pull.head_sha.clone(),
         base_ref: pull.base_ref.clone(),
         comment_key: job.inputs.comment_key.clone(),
@@ -52,15 +52,20 @@ pub async fn preview<'a>(job: Job<'a>, github: Github, pull: Pull, given: &Given
     if case.job.inputs.dry_run && !finding::errors(&checked.findings) {
         return Ok(dry_run(&case, &rollout, &checked));
     }
-    if case.job.inputs.comment && !case.job.inputs.dry_run {
-        case.sticky = comment(&case).await?;
-    }
-    match reason {
-        // What an earlier preview said is true no longer.
-        Some(reason) if case.sticky.as_ref().is_none_or(|sticky| sticky.place().is_none()) => {
-            Ok(skipped(Some(case.pull.number), &format!("a merge would deploy nothing: {reason}")))
+    loop {
+        if case.job.inputs.comment && !case.job.inputs.dry_run {
+            case.sticky = comment(&case).await?;
         }
-        _ => over(case, rollout, &checked, Stage::Preview).await,
+        let none = case.sticky.as_ref().is_none_or(|sticky| sticky.place().is_none());
+        if let Some(reason) = reason.as_ref().filter(|_| none) {
+            return Ok(skipped(Some(case.pull.number), &format!("a merge would deploy nothing: {reason}")));
+        }
+        // What an earlier preview said is true no longer.
+        match over(case, rollout.clone(), &checked, Stage::Preview, reason.as_deref()).await? {
+            Begun::Overtaken(back) => case = *back,
+            begun => return Ok(begun),
+        }
+        case.job.patience.pause(case.job.tempo.retry_first, None).await?;
     }
 }
 

@@ -1,4 +1,7 @@
 //! The one comment: found by its first line and its author, written only when what it says changes.
+//!
+//! Until this process holds the rollout, it gives way: what it writes replaces only what it has read. So
+//! neither a preview nor a refusal nor a second starter can overwrite a live state, however late it comes.
 
 use crate::{
     github::{Comment, Github, Trouble, Viewer},
@@ -14,6 +17,8 @@ pub struct Sticky {
     key: String,
     viewer: Viewer,
     comment: Option<Comment>,
+    /// This process holds the rollout: nobody else writes.
+    held: bool,
 }
 
 /// Whose the rollout is, by its comment.
@@ -42,7 +47,8 @@ impl Sticky {
     /// Looks for the comment.
     pub async fn open(github: &Github, pull_request: u64, key: &str) -> Result<(Self, Found), Trouble> {
         let (viewer, comments) = futures_util::future::try_join(github.viewer(), github.comments(pull_request)).await?;
-        let mut sticky = Self { github: github.clone(), pull_request, key: key.to_owned(), viewer, comment: None };
+        let github = github.clone();
+        let mut sticky = Self { github, pull_request, key: key.to_owned(), viewer, comment: None, held: false };
         sticky.comment = sticky.oldest(comments);
         let found = match &sticky.comment {
             None => Found::Nothing,
@@ -116,37 +122,52 @@ impl Sticky {
         }
     }
 
-    /// Whether the comment still says what it said when it was read: somebody may have been quicker.
-    pub async fn unchanged(&self) -> Result<bool, Trouble> {
-        let Some(known) = &self.comment else {
-            return Ok(true);
+    /// Whether this process may still write: it holds the rollout, or nobody wrote since the comment was read.
+    async fn allowed(&self) -> Result<(), Trouble> {
+        let Some(known) = self.comment.as_ref().filter(|_| !self.held) else {
+            return Ok(());
         };
         match self.github.comment(known.id).await {
-            Ok(comment) => Ok(comment.body == known.body),
-            Err(Trouble::NotFound { .. }) => Ok(false),
+            Ok(comment) if comment.body == known.body => Ok(()),
+            Ok(_) | Err(Trouble::NotFound { .. }) => Err(Trouble::Overtaken),
             Err(trouble) => Err(trouble),
         }
     }
 
-    /// Makes the comment say `body`.
-    pub async fn write(&mut self, body: &str) -> Result<(), Trouble> {
-        if let Some(comment) = &mut self.comment {
-            if comment.body == body {
-                return Ok(());
-            }
-            match self.github.update_comment(comment.id, body).await {
-                Err(Trouble::NotFound { .. }) => {
-                    tracing::warn!("the comment was deleted; writing a new one");
-                    self.comment = None;
-                }
-                Ok(()) => {
-                    body.clone_into(&mut comment.body);
-                    return Ok(());
-                }
-                Err(trouble) => return Err(trouble),
-            }
+    /// Makes the comment say `body`. Tells whether it does; if not, somebody was quicker, or deleted it.
+    pub async fn write(&mut self, body: &str) -> Result<bool, Trouble> {
+        let Some(known) = &self.comment else {
+            return self.create(body).await.map(|()| true);
+        };
+        if known.body == body {
+            return Ok(true);
         }
-        self.create(body).await
+        match self.github.update_comment(known.id, body, async || self.allowed().await).await {
+            Ok(()) => {}
+            Err(Trouble::NotFound { .. }) if self.held => {
+                tracing::warn!("the comment was deleted; writing a new one");
+                self.comment = None;
+                return self.create(body).await.map(|()| true);
+            }
+            Err(Trouble::NotFound { .. }) => return Ok(false),
+            // It may be this very text that is there now, from a try that was not answered.
+            Err(Trouble::Overtaken) if self.says(known.id, body).await? => {}
+            Err(Trouble::Overtaken) => return Ok(false),
+            Err(trouble) => return Err(trouble),
+        }
+        if let Some(comment) = &mut self.comment {
+            body.clone_into(&mut comment.body);
+        }
+        Ok(true)
+    }
+
+    /// Whether a comment holds the state that is in `body`.
+    async fn says(&self, id: u64, body: &str) -> Result<bool, Trouble> {
+        match self.github.comment(id).await {
+            Ok(comment) => Ok(comment::state_in(&comment.body) == comment::state_in(body)),
+            Err(Trouble::NotFound { .. }) => Ok(false),
+            Err(trouble) => Err(trouble),
+        }
     }
 
     /// Creates the comment. When the answer is missing it is looked for, so that there are never two.
@@ -175,22 +196,33 @@ impl Sticky {
     }
 
     /// After creating or taking: whether the oldest comment of ours is this one and still names this
-    /// process. If an older one exists, this one was a copy and goes.
+    /// process, which holds the rollout from then on.
     pub async fn stands(&mut self, nonce: &str) -> Result<bool, Trouble> {
+        let own = self.comment.as_ref().map(|comment| comment.id);
+        let oldest = self.oldest_now().await?;
+        self.held = oldest.is_some_and(|oldest| {
+            own == Some(oldest.id) && matches!(read(&oldest.body), Found::Record(record) if record.hand.nonce == nonce)
+        });
+        Ok(self.held)
+    }
+
+    /// After creating: whether there is no older comment of ours. A list that shows none is an old one.
+    pub async fn is_first(&mut self) -> Result<bool, Trouble> {
+        let own = self.comment.as_ref().map(|comment| comment.id);
+        Ok(self.oldest_now().await?.is_none_or(|oldest| own == Some(oldest.id)))
+    }
+
+    /// The oldest comment of ours. If this process's own is a younger one, that was a copy and goes.
+    async fn oldest_now(&mut self) -> Result<Option<Comment>, Trouble> {
         let comments = self.github.comments(self.pull_request).await?;
         let Some(oldest) = self.oldest(comments) else {
-            return Ok(false);
+            return Ok(None);
         };
-        let own = self.comment.as_ref().map(|comment| comment.id);
-        if own.is_some_and(|own| own != oldest.id)
-            && let Some(own) = own
-        {
+        if let Some(own) = self.comment.as_ref().map(|comment| comment.id).filter(|own| *own != oldest.id) {
             self.github.delete_comment(own).await?;
         }
-        let stands =
-            own == Some(oldest.id) && matches!(read(&oldest.body), Found::Record(record) if record.hand.nonce == nonce);
-        self.comment = Some(oldest);
-        Ok(stands)
+        self.comment = Some(oldest.clone());
+        Ok(Some(oldest))
     }
 }
 

@@ -109,7 +109,7 @@ async fn one(job: &Job<'_>, github: &Github, number: u64, gathered: &mut Gathere
             match ended {
                 Ended::Stopped => Err(Trouble::Stopped.into()),
                 Ended::TimedOut => Err(Trouble::OutOfTime { last: None }.into()),
-                Ended::Broken(why) => Err(why.into()),
+                Ended::Barred(why) | Ended::Broken(why) => Err(why.into()),
                 Ended::Overtaken => Ok(()),
                 Ended::Finished | Ended::OnePass => Ok(()),
             }

@@ -14,12 +14,13 @@ use crate::{
     github::{Dispatched, Patience, Trouble},
     inputs::OnCancel,
     observe::Observer,
-    preflight::Source,
-    report::{View, Watcher, changes, comment, outputs, outputs::Outputs, summary},
+    preflight::{Source, permissions},
+    report::{View, Watcher, annotations, changes, comment, outputs, outputs::Outputs, summary},
     rollout::{Deployment, End, Phase, Progress, Rollout, Run, Standing, Status},
     run::Time,
     state::{self, Hand, Record, Stage},
     sticky::{Holding, Sticky},
+    tally::Outcome,
     workflow::Declared,
 };
 
@@ -42,6 +43,8 @@ pub enum Ended {
     Stopped,
     /// Another process took the rollout over, and goes on with it.
     Overtaken,
+    /// Nothing more may be dispatched, and what was has ended. Why.
+    Barred(String),
     /// The token is no longer accepted, or something else that no later pass can mend.
     Broken(String),
 }
@@ -103,7 +106,7 @@ impl Watch<'_> {
             }
             if let Some(why) = self.barred.clone().filter(|_| !self.rollout.deployments.iter().any(Deployment::active))
             {
-                return Ended::Broken(why);
+                return Ended::Barred(why);
             }
             if !self.case.job.inputs.wait {
                 return Ended::OnePass;
@@ -243,15 +246,40 @@ impl Watch<'_> {
             },
             Dispatched::Unknown(why) => Progress::Intended { at, note: Some(why) },
             Dispatched::Refused(why) => failed(format!("the dispatch was refused: {why}"), at),
-            Dispatched::Forbidden(why) => {
-                // Every other dispatch would be refused too: nothing is marked failed, nothing more is sent.
-                self.barred = Some(why);
+            Dispatched::Forbidden(trouble) => {
+                self.bar(&trouble);
                 return Ok(());
             }
             Dispatched::Unsent(trouble) => return Err(trouble),
         };
         self.set(index, progress);
         Ok(())
+    }
+
+    /// The token may not dispatch, and every other dispatch would be refused too: nothing is marked failed, and
+    /// nothing more is sent. It is told as preflight would have told it.
+    fn bar(&mut self, trouble: &Trouble) {
+        if let Some(mut finding) = permissions::finding(trouble) {
+            let number = self.rollout.subject.pull_request;
+            finding.remedy.push_str(&format!(
+                ". Then run this workflow by `workflow_dispatch` with `pull-request: {number}`, which dispatches what was not"
+            ));
+            let unsent = self.rollout.deployments.iter().filter(|deployment| unsent(deployment));
+            let finding = finding.concerning(unsent.map(|deployment| deployment.planned.name()));
+            annotations::show(std::slice::from_ref(&finding));
+            self.findings.insert(0, finding);
+        }
+        self.barred = Some(trouble.to_string());
+    }
+
+    /// Ends a watch by which nothing more may be dispatched. Where nothing was dispatched at all, the rollout
+    /// has not begun: the next run plans it afresh.
+    pub async fn refuse(&mut self) -> Result<(), Trouble> {
+        let untouched = |deployment: &Deployment| deployment.progress == Progress::Planned && deployment.tries == 1;
+        let begun = !self.rollout.deployments.iter().all(untouched);
+        let stage = if begun { Stage::Live } else { Stage::Refused };
+        self.summarise(stage, &Watcher::Later);
+        self.show(stage, &Watcher::Later).await
     }
 
     fn title_shows_id(&self, index: usize) -> bool {
@@ -284,6 +312,7 @@ impl Watch<'_> {
                 rollout: &record.rollout,
                 standings: &standings,
                 stage,
+                reason: None,
                 watcher: watcher.clone(),
                 findings: &self.findings,
                 environments: &[],
@@ -322,8 +351,10 @@ impl Watch<'_> {
     pub fn outputs(&self, standings: &[Standing]) -> Outputs {
         let tally = crate::tally::Tally::of(standings);
         let place = self.case.sticky.as_ref().and_then(Sticky::place);
+        // What is left was refused, as by preflight.
+        let refused = self.barred.is_some() && tally.pending > 0;
         Outputs {
-            result: tally.result(),
+            result: if refused { Outcome::Failed } else { tally.result() },
             deployments: outputs::rows(&self.rollout, standings, &self.case.job.context.server_url),
             tally,
             pull_request: Some(self.rollout.subject.pull_request),
@@ -352,6 +383,7 @@ impl Watch<'_> {
             rollout: &self.rollout,
             standings: &standings,
             stage,
+            reason: None,
             watcher: watcher.clone(),
             findings: &self.findings,
             environments: &[],
@@ -426,6 +458,12 @@ impl Watch<'_> {
         }
         self.logged = standings.iter().map(|standing| standing.status).collect();
     }
+}
+
+/// Whether it was to be dispatched, and was not.
+fn unsent(deployment: &Deployment) -> bool {
+    deployment.planned.skip.is_none()
+        && matches!(deployment.progress, Progress::Planned | Progress::Intended { note: None, .. })
 }
 
 fn failed(reason: String, at: Time) -> Progress {

@@ -158,12 +158,17 @@ impl Github {
         Ok(wire.into())
     }
 
-    /// Replaces a comment's text.
-    pub async fn update_comment(&self, id: u64, body: &str) -> Result<(), Trouble> {
+    /// Replaces a comment's text, as long as that is `allowed`, which is asked right before each try.
+    pub async fn update_comment(
+        &self,
+        id: u64,
+        body: &str,
+        allowed: impl AsyncFn() -> Result<(), Trouble>,
+    ) -> Result<(), Trouble> {
         let path = format!("{}/issues/comments/{id}", self.repo);
         let body = json!({ "body": body }).to_string();
         let call = Call::write(Method::PATCH, &path, Some(body), Repeat::Always, Kind::Write);
-        self.http.send(&call).await.map(drop)
+        self.http.send_while(&call, allowed).await.map(drop)
     }
 
     /// Deletes a comment; one that is gone already is fine.

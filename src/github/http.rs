@@ -88,6 +88,9 @@ pub enum Trouble {
     /// A signal came. Nothing was sent, or nothing that changes anything.
     #[error("stopped by a signal")]
     Stopped,
+    /// Somebody else was quicker, so it was not sent, or not again.
+    #[error("somebody else was quicker")]
+    Overtaken,
 }
 
 /// When a request may be repeated.
@@ -272,15 +275,30 @@ impl Http {
     pub async fn graphql(&self, query: &str) -> Result<Reply, Trouble> {
         let body = serde_json::json!({ "query": query }).to_string();
         let call = Call { path: "/graphql", ..Call::write(Method::POST, "", Some(body), Repeat::Always, Kind::Read) };
-        self.perform(&call, &self.graphql).await
+        self.perform(&call, &self.graphql, async || Ok(())).await
     }
 
     /// Sends a request by the policy of this module.
     pub async fn send(&self, call: &Call<'_>) -> Result<Reply, Trouble> {
-        self.perform(call, &format!("{}{}", self.prefix, call.path)).await
+        self.send_while(call, async || Ok(())).await
     }
 
-    async fn perform(&self, call: &Call<'_>, uri: &str) -> Result<Reply, Trouble> {
+    /// The same for what must give way to others: `allowed` is asked right before each try, after whatever
+    /// pause. Where it says [`Trouble::Overtaken`], a try before that may still have been accepted.
+    pub async fn send_while(
+        &self,
+        call: &Call<'_>,
+        allowed: impl AsyncFn() -> Result<(), Trouble>,
+    ) -> Result<Reply, Trouble> {
+        self.perform(call, &format!("{}{}", self.prefix, call.path), allowed).await
+    }
+
+    async fn perform(
+        &self,
+        call: &Call<'_>,
+        uri: &str,
+        allowed: impl AsyncFn() -> Result<(), Trouble>,
+    ) -> Result<Reply, Trouble> {
         let mut pauses = ExponentialBuilder::new()
             .with_min_delay(self.tempo.retry_first)
             .with_max_delay(self.tempo.retry_most)
@@ -297,6 +315,7 @@ impl Http {
             }
             tries += 1;
             self.pace(call.kind).await?;
+            allowed().await?;
             let pause = match self.attempt(call, uri).await? {
                 Ok(reply) => match self.sort(call, reply)? {
                     Sorted::Done(reply) => return Ok(reply),

@@ -16,8 +16,10 @@ pub struct Pull {
     pub open: bool,
     /// When it was merged, if it was.
     pub merged_at: Option<DateTime<Utc>>,
-    /// The commit the merge made; while it is open, a test merge.
+    /// The commit the merge made; while it is open, a test merge (see [`Pull::test_merge`]).
     pub merge_commit: Option<String>,
+    /// Whether it could be merged without conflicts, where GitHub knows already.
+    pub mergeable: Option<bool>,
     /// The last commit of its branch.
     pub head_sha: String,
     /// The branch it goes into.
@@ -65,6 +67,8 @@ struct Wire {
     merged_at: Option<DateTime<Utc>>,
     #[serde(default)]
     merge_commit_sha: Option<String>,
+    #[serde(default)]
+    mergeable: Option<bool>,
     head: Side,
     base: Side,
     #[serde(default)]
@@ -110,6 +114,7 @@ impl From<Wire> for Pull {
             open: wire.state == "open",
             merged_at: wire.merged_at.filter(|_| wire.merged != Some(false)),
             merge_commit: wire.merge_commit_sha,
+            mergeable: wire.mergeable,
             head_sha: wire.head.sha,
             base_ref: wire.base.name,
             default_branch: wire.base.repo.and_then(|repo| repo.default_branch),
@@ -118,6 +123,15 @@ impl From<Wire> for Pull {
             labels: wire.labels.into_iter().map(|label| label.name).collect(),
             changed_files: wire.changed_files,
         }
+    }
+}
+
+impl Pull {
+    /// The commit GitHub makes while a pull request is open, to test its merge. Where there are conflicts it is
+    /// missing, or an old one.
+    /// <https://docs.github.com/en/rest/pulls/pulls#get-a-pull-request>
+    pub fn test_merge(&self) -> Option<&str> {
+        self.merge_commit.as_deref().filter(|_| self.open && self.mergeable != Some(false))
     }
 }
 

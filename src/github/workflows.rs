@@ -30,7 +30,7 @@ pub enum Dispatched {
     /// Surely not accepted, and what is wrong is this dispatch.
     Refused(String),
     /// Surely not accepted, and what is wrong is the token: no other dispatch would be accepted either.
-    Forbidden(String),
+    Forbidden(Trouble),
     /// It may or may not have been accepted.
     Unknown(String),
     /// Nothing was sent.
@@ -122,10 +122,11 @@ impl Github {
             Err(
                 trouble @ (Trouble::OutOfTime { .. }
                 | Trouble::Stopped
+                | Trouble::Overtaken
                 | Trouble::Unauthorized(_)
                 | Trouble::Untrusted(_)),
             ) => Dispatched::Unsent(trouble),
-            Err(trouble @ Trouble::Forbidden { .. }) => Dispatched::Forbidden(trouble.to_string()),
+            Err(trouble @ Trouble::Forbidden { .. }) => Dispatched::Forbidden(trouble),
             Err(trouble @ (Trouble::NotFound { .. } | Trouble::Refused { .. })) => {
                 Dispatched::Refused(trouble.to_string())
             }

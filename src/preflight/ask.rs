@@ -9,7 +9,7 @@ use futures_util::{
     stream,
 };
 
-use super::{Answer, Facts, Open, Source, WorkflowFacts, by, environments};
+use super::{Answer, Facts, Open, Source, TestMerge, WorkflowFacts, by, environments};
 use crate::{
     github::{Environment, Github, Policy, Trouble},
     inputs::EnvironmentCheck,
@@ -24,7 +24,13 @@ const AT_ONCE: usize = 8;
 ///
 /// # Errors
 /// GitHub could not be asked, or does not accept the token.
-pub async fn facts(github: &Github, open: &[Open<'_>], check: EnvironmentCheck) -> Result<Facts, Trouble> {
+pub async fn facts(
+    github: &Github,
+    open: &[Open<'_>],
+    check: EnvironmentCheck,
+    merge: Option<TestMerge>,
+) -> Result<Facts, Trouble> {
+    let files = Files { github, merge: merge.as_ref() };
     let sources: Vec<Source> = by(open, Open::source).into_keys().collect();
     let ask_environments = async {
         match check {
@@ -32,16 +38,16 @@ pub async fn facts(github: &Github, open: &[Open<'_>], check: EnvironmentCheck) 
             EnvironmentCheck::Exists | EnvironmentCheck::Protected => told(github.environments().await).map(Some),
         }
     };
-    let (environments, workflows) =
-        try_join(ask_environments, each(sources, |source| workflow_facts(github, source))).await?;
-    let called = each(calls(&workflows), |(path, git_ref)| file(github, path, git_ref));
+    let (environments, workflows) = try_join(ask_environments, each(sources, |source| files.workflow(source))).await?;
+    let called = each(calls(&workflows), |(path, git_ref)| files.file(path, git_ref));
     let mut facts = Facts { environments, workflows, ..Facts::default() };
-    let (called, ()) = try_join(called, rules(github, open, &mut facts)).await?;
-    Ok(Facts { called, names_runs: github.names_runs(), ..facts })
+    let (called, ()) = try_join(called, rules(&files, open, &mut facts)).await?;
+    Ok(Facts { called, names_runs: github.names_runs(), merge, ..facts })
 }
 
 /// What the listing does not hold, for the environments that are deployed to.
-async fn rules(github: &Github, open: &[Open<'_>], facts: &mut Facts) -> Result<(), Trouble> {
+async fn rules(files: &Files<'_>, open: &[Open<'_>], facts: &mut Facts) -> Result<(), Trouble> {
+    let github = files.github;
     let Some(Ok(listed)) = &facts.environments else {
         return Ok(());
     };
@@ -52,7 +58,11 @@ async fn rules(github: &Github, open: &[Open<'_>], facts: &mut Facts) -> Result<
     let named = |filter: fn(&Environment) -> bool| {
         wanted.iter().filter(|environment| filter(environment)).map(|environment| environment.name.clone()).collect()
     };
-    let bare = named(|environment| environment.rules.as_ref().is_some_and(|rules| !rules.protect()));
+    // A preview shows all that will hold a deployment back; else only what is not held back by people matters.
+    let bare = match files.merge {
+        Some(_) => named(|_| true),
+        None => named(|environment| environment.rules.as_ref().is_some_and(|rules| !rules.protect())),
+    };
     let with_patterns = named(|environment| environment.policy == Policy::Patterns);
     let by_protection = wanted.iter().any(|environment| environment.policy == Policy::Protected);
     let ask_branches = async {
@@ -80,14 +90,24 @@ where
     Ok(keys.into_iter().zip(answers).collect())
 }
 
-async fn workflow_facts(github: &Github, (name, git_ref): Source) -> Result<WorkflowFacts, Trouble> {
-    let path = format!(".github/workflows/{name}");
-    let (state, file) = join(github.workflow(&name), file(github, path, git_ref)).await;
-    Ok(WorkflowFacts { state: told(state)?, file: file? })
+/// Workflow files, as they are or as a merge would leave them.
+struct Files<'a> {
+    github: &'a Github,
+    merge: Option<&'a TestMerge>,
 }
 
-async fn file(github: &Github, path: String, git_ref: String) -> Result<Answer<Result<Declared, String>>, Trouble> {
-    Ok(told(github.file(&path, &git_ref).await)?.map(|text| workflow::read(&text)))
+impl Files<'_> {
+    async fn workflow(&self, (name, git_ref): Source) -> Result<WorkflowFacts, Trouble> {
+        let path = format!(".github/workflows/{name}");
+        let (state, file) = join(self.github.workflow(&name), self.file(path, git_ref)).await;
+        Ok(WorkflowFacts { state: told(state)?, file: file? })
+    }
+
+    async fn file(&self, path: String, git_ref: String) -> Result<Answer<Result<Declared, String>>, Trouble> {
+        let merge = self.merge.filter(|merge| merge.changes(&git_ref));
+        let at = merge.map_or(git_ref.as_str(), |merge| merge.commit.as_str());
+        Ok(told(self.github.file(&path, at).await)?.map(|text| workflow::read(&text)))
+    }
 }
 
 /// The workflows of this repository that these call, at the same ref.

@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     finding::{self, Finding},
-    github::{Environment, Github, Pattern, Trouble, WorkflowState},
+    github::{Environment, Github, Pattern, Pull, Trouble, WorkflowState},
     inputs::EnvironmentCheck,
     plan::Planned,
     rollout::{Progress, Rollout},
@@ -41,6 +41,37 @@ pub struct Checked {
     pub environments: Vec<Environment>,
 }
 
+/// A merge that is not made yet: what lies on its base branch is read as the merge would leave it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TestMerge {
+    /// The branch it goes into.
+    pub base: String,
+    /// Where that branch's files are read.
+    pub commit: String,
+    /// The commit is GitHub's test merge; else it is the pull request's last one.
+    pub made: bool,
+    /// GitHub knows the workflows of this branch: it is the default branch.
+    pub default: bool,
+}
+
+impl TestMerge {
+    /// Of an open pull request.
+    pub fn of(pull: &Pull) -> Option<Self> {
+        let made = pull.test_merge();
+        pull.open.then(|| Self {
+            base: pull.base_ref.clone(),
+            commit: made.unwrap_or(&pull.head_sha).to_owned(),
+            made: made.is_some(),
+            default: pull.default_branch.as_ref() == Some(&pull.base_ref),
+        })
+    }
+
+    /// Whether a ref is the branch it goes into.
+    pub fn changes(&self, git_ref: &str) -> bool {
+        git_ref.strip_prefix("refs/heads/").unwrap_or(git_ref) == self.base
+    }
+}
+
 /// All that the checks look at besides the rollout.
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
@@ -58,6 +89,15 @@ pub struct Facts {
     pub called: BTreeMap<Source, Answer<Result<Declared, String>>>,
     /// Whether a dispatch is answered with the run it makes.
     pub names_runs: bool,
+    /// The merge that is judged before it is made: of a preview.
+    pub merge: Option<TestMerge>,
+}
+
+impl Facts {
+    /// The merge that a ref is judged after, if it is.
+    pub fn merge_into(&self, git_ref: &str) -> Option<&TestMerge> {
+        self.merge.as_ref().filter(|merge| merge.changes(git_ref))
+    }
 }
 
 /// What is known of a workflow.
@@ -114,16 +154,21 @@ pub fn open(rollout: &Rollout) -> Vec<Open<'_>> {
         .collect()
 }
 
-/// Checks what is still to be dispatched.
+/// Checks what is still to be dispatched, or would be after a merge that is not made yet.
 ///
 /// # Errors
 /// GitHub could not be asked: no finding of the check, the check itself failed.
-pub async fn check(github: &Github, rollout: &Rollout, check: EnvironmentCheck) -> Result<Checked, Trouble> {
+pub async fn check(
+    github: &Github,
+    rollout: &Rollout,
+    check: EnvironmentCheck,
+    merge: Option<TestMerge>,
+) -> Result<Checked, Trouble> {
     let open = open(rollout);
     if open.is_empty() {
         return Ok(Checked::default());
     }
-    let facts = ask::facts(github, &open, check).await?;
+    let facts = ask::facts(github, &open, check, merge).await?;
     let findings = findings(&open, &facts, check);
     let listed = facts.environments.iter().flatten().flatten();
     let environments = listed.map(|environment| environments::complete(environment, &facts)).collect();

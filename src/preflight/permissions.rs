@@ -57,7 +57,8 @@ pub fn finding(trouble: &Trouble) -> Option<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::WorkflowFacts, *};
+    use crate::github::WorkflowState;
 
     fn forbidden(what: &str, needs: Option<&str>) -> Trouble {
         Trouble::Forbidden {
@@ -77,6 +78,28 @@ mod tests {
         assert!(write.contains("pull-requests: write") && write.contains("`push` trigger"), "{write}");
         assert!(finding(&forbidden("POST /x", None)).expect("a finding").line().contains("`actions: write`"));
         assert_eq!(finding(&Trouble::NotFound { what: "GET /x".to_owned() }), None);
+    }
+
+    #[test]
+    fn whatever_is_refused_is_told() {
+        fn answer<T>() -> Answer<T> {
+            Err(forbidden("GET /x", Some("actions: read")))
+        }
+        let workflow = |state, file| WorkflowFacts { state, file };
+        let source = || ("apply.yml".to_owned(), "main".to_owned());
+        let active = || Ok(WorkflowState { state: "active".to_owned() });
+        let refused = [
+            Facts { environments: Some(answer()), ..Facts::default() },
+            Facts { protected_branches: Some(answer()), ..Facts::default() },
+            Facts { patterns: [("a".to_owned(), answer())].into(), ..Facts::default() },
+            Facts { apps: [("a".to_owned(), answer())].into(), ..Facts::default() },
+            Facts { workflows: [(source(), workflow(answer(), Ok(Err(String::new()))))].into(), ..Facts::default() },
+            Facts { workflows: [(source(), workflow(active(), answer()))].into(), ..Facts::default() },
+            Facts { called: [(source(), answer())].into(), ..Facts::default() },
+        ];
+        for facts in refused {
+            assert_eq!(findings(&facts).len(), 1, "{facts:?}");
+        }
     }
 
     #[test]

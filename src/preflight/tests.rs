@@ -110,6 +110,11 @@ impl World {
     }
 }
 
+/// The merge of a preview, into the branch that is dispatched on.
+fn merge() -> TestMerge {
+    TestMerge { base: "main".to_owned(), commit: "c0ffee".to_owned(), made: true, default: true }
+}
+
 fn not_found<T>() -> Answer<T> {
     Err(Trouble::NotFound { what: "GET /x".to_owned() })
 }
@@ -147,6 +152,10 @@ fn environment_cases() -> Vec<Case> {
         (Check::Permission, Error, Off, |world| world.workflow().state = forbidden()),
         (Check::Permission, Error, Off, |world| world.workflow().file = forbidden()),
         (Check::EnvironmentMissing, Error, Exists, |world| world.prod().name = "produktion".to_owned()),
+        // A further job takes one that nobody made.
+        (Check::EnvironmentMissing, Error, Exists, |world| {
+            world.rewrite("check: {runs-on: ubuntu-latest}", "check: {runs-on: ubuntu-latest, environment: 'eu-prod'}");
+        }),
         (Check::EnvironmentUnreadable, Error, Exists, |world| world.facts.environments = Some(not_found())),
         (Check::EnvironmentUnreadable, Error, Exists, |world| world.facts.environments = Some(odd())),
         (Check::EnvironmentUnreadable, Warning, Exists, |world| world.prod().rules = None),
@@ -187,9 +196,24 @@ fn workflow_cases() -> Vec<Case> {
     vec![
         (Check::WorkflowMissing, Error, Exists, |world| world.workflow().state = not_found()),
         (Check::WorkflowMissing, Error, Exists, |world| world.workflow().file = not_found()),
+        (Check::WorkflowMissing, Warning, Exists, |world| {
+            world.facts.merge = Some(merge());
+            world.workflow().state = not_found();
+        }),
+        // A merge brings GitHub to know a workflow on the default branch alone.
+        (Check::WorkflowMissing, Error, Exists, |world| {
+            world.facts.merge = Some(TestMerge { default: false, ..merge() });
+            world.workflow().state = not_found();
+        }),
+        (Check::WorkflowMissing, Error, Exists, |world| {
+            world.facts.merge = Some(TestMerge { base: "release".to_owned(), ..merge() });
+            world.workflow().state = not_found();
+        }),
+        (Check::TestMerge, Warning, Exists, |world| world.facts.merge = Some(TestMerge { made: false, ..merge() })),
         (Check::WorkflowDisabled, Error, Exists, |world| {
             world.workflow().state = Ok(WorkflowState { state: "disabled_manually".to_owned() });
         }),
+        (Check::WorkflowUnreadable, Error, Exists, |world| world.workflow().state = odd()),
         (Check::WorkflowUnreadable, Error, Exists, |world| world.workflow().file = odd()),
         (Check::WorkflowUnreadable, Error, Exists, |world| world.rewrite("name: apply\n", "name: apply\nname: b\n")),
         (Check::WorkflowNotDispatchable, Error, Exists, |world| world.rewrite("workflow_dispatch:", "workflow_call:")),
@@ -219,6 +243,16 @@ fn workflow_cases() -> Vec<Case> {
                 "jobs:\n",
                 "concurrency: {group: '${{ inputs.component }}', cancel-in-progress: true}\njobs:\n",
             );
+        }),
+        // The run's id must really become a part of the group's name.
+        (Check::Concurrency, Warning, Exists, |world| {
+            world.rewrite("jobs:\n", "concurrency: github.run_id\njobs:\n");
+        }),
+        (Check::Concurrency, Warning, Exists, |world| {
+            world.rewrite("jobs:\n", "concurrency: '${{ inputs.mode || github.run_id }}'\njobs:\n");
+        }),
+        (Check::Concurrency, Warning, Exists, |world| {
+            world.rewrite("jobs:\n", "concurrency: '${{ inputs.sha }}'\njobs:\n");
         }),
         (Check::MergeCommit, Warning, Exists, |world| world.rewrite("      sha: {type: string}\n", "")),
     ]
@@ -300,7 +334,7 @@ fn every_check_of_the_table_has_a_case() {
 
 #[test]
 fn what_is_right_in_another_way_is_right() {
-    let right: [fn(&mut World); 14] = [
+    let right: [fn(&mut World); 16] = [
         |world| world.rewrite("${{ inputs.github_environment }}", "PROD"),
         |world| {
             world.rewrite("${{ inputs.github_environment }}", "{name: '${{ github.event.inputs.GITHUB_ENVIRONMENT }}'}")
@@ -321,6 +355,9 @@ fn what_is_right_in_another_way_is_right() {
         },
         |world| world.rewrite("jobs:\n", "concurrency: {group: apply, queue: max}\njobs:\n"),
         |world| world.rewrite("jobs:\n", "concurrency: 'apply-${{ github.run_id }}'\njobs:\n"),
+        |world| world.rewrite("jobs:\n", "concurrency: {group: '${{ inputs.deployment_id }}'}\njobs:\n"),
+        // A workflow that the merge adds is judged as any other.
+        |world| world.facts.merge = Some(merge()),
         |world| world.facts.names_runs = false,
         |world| world.input("lines", "1e3"),
     ];

@@ -4,13 +4,13 @@
 
 use std::collections::BTreeMap;
 
-use super::{Facts, Open, Source, WorkflowFacts, environments, jobs, names};
+use super::{Facts, Open, Source, TestMerge, WorkflowFacts, environments, jobs, names};
 use crate::{
     checks::Check,
     finding::{Finding, Severity, quoted},
     github::{Environment, Trouble},
     inputs::EnvironmentCheck,
-    workflow::{Declared, Input, MOST_CHARACTERS, MOST_INPUTS},
+    workflow::{Declared, Input, MOST_CHARACTERS, MOST_INPUTS, expressions, refers},
 };
 
 /// Everything that is wrong with one workflow, for all that are dispatched with it.
@@ -19,9 +19,9 @@ pub fn findings(source: &Source, users: &[&Open<'_>], facts: &Facts, check: Envi
         return Vec::new();
     };
     let path = format!(".github/workflows/{}", source.0);
-    let mut found = presence(source, workflow);
+    let mut found = presence(source, workflow, facts.merge_into(&source.1));
+    found.extend(facts.merge_into(&source.1).filter(|merge| !merge.made).map(|_| untested()));
     if let Some(declared) = workflow.declared().filter(|declared| declared.dispatchable) {
-        found.extend(concurrency(&source.0, declared));
         found.extend(limits_of_declaration(&source.0, declared));
         let listed = facts.environments.as_ref().and_then(|answer| answer.as_ref().ok());
         for one in users {
@@ -33,7 +33,7 @@ pub fn findings(source: &Source, users: &[&Open<'_>], facts: &Facts, check: Envi
         .into_iter()
         .map(|finding| {
             let line = finding.place.as_ref().and_then(|place| place.line);
-            let in_file = !matches!(finding.check, Check::WorkflowMissing | Check::WorkflowDisabled);
+            let in_file = !matches!(finding.check, Check::WorkflowMissing | Check::WorkflowDisabled | Check::TestMerge);
             let finding = if in_file && finding.place.is_none() { finding.at(&path, line) } else { finding };
             if finding.components.is_empty() { finding.concerning(names(users)) } else { finding }
         })
@@ -59,6 +59,7 @@ fn of_one(
     };
     found.extend(values(file, declared, &inputs, strange));
     found.extend(limits(&inputs));
+    found.extend(concurrency(file, declared, &inputs, &one.id));
     found.extend(merge_commit(file, &inputs, one.merge_commit));
     if !facts.names_runs && !declared.shows(&inputs, &one.id) {
         found.push(title(file));
@@ -72,8 +73,9 @@ fn error(check: Check, problem: String, remedy: impl Into<String>) -> Finding {
 }
 
 /// Known, active, there at the ref, readable, dispatchable.
-fn presence((name, git_ref): &Source, workflow: &WorkflowFacts) -> Vec<Finding> {
-    let (file, at) = (quoted(name), quoted(git_ref));
+fn presence((name, git_ref): &Source, workflow: &WorkflowFacts, merge: Option<&TestMerge>) -> Vec<Finding> {
+    let file = quoted(name);
+    let at = if merge.is_some() { format!("{} after the merge", quoted(git_ref)) } else { quoted(git_ref) };
     let mut found = Vec::new();
     match &workflow.state {
         Ok(known) if known.state != "active" => found.push(error(
@@ -82,6 +84,12 @@ fn presence((name, git_ref): &Source, workflow: &WorkflowFacts) -> Vec<Finding> 
             "Enable it on the repository's Actions page",
         )),
         Ok(_) => {}
+        // GitHub comes to know it by the merge that brings it to the default branch.
+        Err(Trouble::NotFound { .. }) if merge.is_some_and(|merge| merge.default) && workflow.file.is_ok() => {
+            let problem = format!("workflow {file} does not exist on the default branch yet: the merge adds it");
+            let remedy = "Nothing is to be mended; whether GitHub takes it shows after the merge";
+            found.push(Finding::of(Check::WorkflowMissing, Severity::Warning, problem, remedy));
+        }
         Err(Trouble::NotFound { .. }) => found.push(error(
             Check::WorkflowMissing,
             format!("workflow {file} does not exist on the default branch, so GitHub cannot dispatch it"),
@@ -109,6 +117,13 @@ fn presence((name, git_ref): &Source, workflow: &WorkflowFacts) -> Vec<Finding> 
         Err(trouble) => found.push(unread(&file, &at, &trouble.to_string())),
     }
     found
+}
+
+/// A preview of a pull request that GitHub cannot merge by itself.
+fn untested() -> Finding {
+    let problem = "GitHub has no test merge of it, so workflows are judged as its last commit has them";
+    let remedy = "Resolve its conflicts with the base branch; the next preview judges what the merge would leave";
+    Finding::of(Check::TestMerge, Severity::Warning, problem, remedy).about("the pull request")
 }
 
 fn unread(file: &str, at: &str, why: &str) -> Finding {
@@ -231,10 +246,14 @@ fn title(file: &str) -> Finding {
 }
 
 /// A run that waits for approval holds the group, and of those behind it all but the last are cancelled. A
-/// group that holds the run's own id is shared by none.
-fn concurrency(file: &str, declared: &Declared) -> Option<Finding> {
+/// group whose name holds the run's own id, or the deployment's, is shared by none.
+fn concurrency(file: &str, declared: &Declared, inputs: &BTreeMap<String, String>, id: &str) -> Option<Finding> {
     let group = declared.concurrency.as_ref()?;
-    if group.queues || group.group.to_ascii_lowercase().contains("github.run_id") {
+    let own = |expression: &str| {
+        expression.eq_ignore_ascii_case("github.run_id")
+            || inputs.iter().any(|(name, value)| refers(expression, name) && value.contains(id))
+    };
+    if group.queues || expressions(&group.group).any(own) {
         return None;
     }
     let harm = if group.cancels {

@@ -38,7 +38,7 @@ pub fn state_in(body: &str) -> Option<&str> {
 
 /// What is shown, without marker and state: two views with the same text need no writing.
 pub fn text(view: &View<'_>, room: usize) -> String {
-    let head = format!("### {}\n{}", words::headline(view), together(view));
+    let head = format!("### {}\n{}{}", words::headline(view), words::lead(view), together(view));
     let foot = foot(view);
     let free = room.saturating_sub(head.len() + foot.len());
     // What needs a person comes first, then what the checks found; the table takes what is left.
@@ -373,11 +373,15 @@ fn foot(view: &View<'_>) -> String {
     let mut text = match (&view.watcher, view.stage) {
         (_, Stage::Finished) => format!("Finished. Followed by {run}."),
         (_, Stage::Preview) => format!("A preview by {run}: nothing is deployed before the merge."),
+        (_, Stage::Refused) if view.reason.is_some() => format!(
+            "Told by {run}. To deploy it all the same, change that and re-run {run}, or run this workflow by `workflow_dispatch` with `pull-request: {}`.",
+            subject.pull_request
+        ),
         (_, Stage::Refused) => format!(
             "Checked by {run}. Once it is mended, run this workflow by `workflow_dispatch` with `pull-request: {}`; for what lies outside the repository (environments, settings), re-running {run} is enough.",
             subject.pull_request
         ),
-        (_, Stage::Held) => format!("Checked by {run}. To release it, add the release label and re-run {run}."),
+        (_, Stage::Held) => format!("Checked by {run}."),
         (Watcher::Here, _) => format!("Followed by {run}. Approvals happen on the pages linked as Review."),
         (Watcher::Later, _) => format!(
             "As of {run}; the next run of the action looks again. Approvals happen on the pages linked as Review."

@@ -29,6 +29,8 @@ pub struct View<'a> {
     pub standings: &'a [Standing],
     /// How far the whole is.
     pub stage: Stage,
+    /// Why nothing is deployed, where that is on purpose.
+    pub reason: Option<&'a str>,
     /// Who keeps this true.
     pub watcher: Watcher,
     /// What preflight found.

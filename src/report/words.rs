@@ -2,7 +2,8 @@
 
 use super::{View, escape};
 use crate::{
-    finding::Severity,
+    checks::Check,
+    finding::{Finding, Severity},
     plan::Planned,
     rollout::{Deployment, Status},
     run::{Gate, Reviewer, Time},
@@ -76,19 +77,52 @@ pub fn timer_end(deployment: &Deployment) -> Option<Time> {
         .max()
 }
 
+/// The finding by which a rollout is, or would be, held.
+fn held<'a>(view: &View<'a>) -> Option<&'a Finding> {
+    view.findings.iter().find(|finding| finding.check == Check::MaxDeployments)
+}
+
+/// What has to be said right under the headline: why nothing is deployed, how it is released.
+pub fn lead(view: &View<'_>) -> String {
+    let broken = view.findings.iter().any(|finding| finding.severity == Severity::Error);
+    match (view.reason, held(view)) {
+        (Some(reason), _) => format!("\n{}.\n", escape::prose(&capital(reason))),
+        (None, Some(finding)) if !broken && view.stage == Stage::Preview => {
+            format!("\n{}.\n", escape::prose(&finding.remedy))
+        }
+        (None, Some(finding)) if view.stage == Stage::Held => {
+            format!("\n{} of [this run]({}).\n", escape::prose(&finding.remedy), view.run_url)
+        }
+        _ => String::new(),
+    }
+}
+
+/// With a capital letter, as a sentence begins.
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
 /// The one line that answers "where does it stand".
 pub fn headline(view: &View<'_>) -> String {
     let tally = view.tally();
     let all = tally.all();
     let planned = view.rollout.deployments.iter().filter(|deployment| deployment.planned.skip.is_none()).count();
     match view.stage {
+        Stage::Preview if view.reason.is_some() => return "A merge would deploy nothing".to_owned(),
+        Stage::Refused if view.reason.is_some() => return "Nothing is deployed".to_owned(),
         Stage::Preview => {
             let count = view.findings.iter().filter(|finding| finding.severity == Severity::Error).count();
             let lead = format!("A merge would make {}", plural(planned, "deployment"));
-            return if count == 0 {
-                lead
-            } else {
-                format!("A merge would deploy nothing: the checks found {}", plural(count, "error"))
+            return match count {
+                0 if held(view).is_some() => {
+                    format!(
+                        "A merge would be held: {} are more than `max-deployments` allows",
+                        plural(planned, "deployment")
+                    )
+                }
+                0 => lead,
+                _ => format!("A merge would deploy nothing: the checks found {}", plural(count, "error")),
             };
         }
         Stage::Refused => return "Nothing was deployed: the checks found errors".to_owned(),

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs, reason = "a test may panic")]
 
 mod bad_input;
+mod broken;
 mod contract;
 mod crashes;
 mod events;

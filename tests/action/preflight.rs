@@ -50,11 +50,7 @@ fn what_was_refused_goes_on_once_it_is_mended() {
     let mut stage = Stage::new(world, &vpc());
     refused(&stage, &["environment-missing"]);
     stage.github.world(|world| world.environment(Environment::named("Prod")));
-    fs::write(stage.folder.path().join("event.json"), r#"{"action": "run"}"#).unwrap();
-    stage.set("GITHUB_EVENT_NAME", "workflow_dispatch");
-    stage.set("GITHUB_RUN_ID", "7000000002");
-    stage.set_input("pull-request", "42");
-    stage.run().expect("succeeded", 0);
+    go_on_by_hand(&mut stage).expect("succeeded", 0);
     assert_eq!(stage.github.world(|world| world.comments_on(PULL).len()), 1);
 }
 
@@ -147,18 +143,72 @@ fn a_missing_permission_is_named_before_anything_is_dispatched() {
 }
 
 #[test]
-fn a_refused_first_dispatch_is_the_only_one() {
+fn a_refused_first_dispatch_is_the_only_one_and_is_told_as_preflight_would() {
     let mut world = world();
     world.permissions.insert("actions".to_owned(), "read".to_owned());
     let list: Vec<Value> = (0..5).map(|number| component(&format!("c{number}"), "plat-dev", "dev", &[])).collect();
-    let stage = Stage::new(world, &json!(list));
-    let ended = stage.run();
-    assert_eq!(ended.code, Some(1));
-    assert!(ended.log.contains("actions: write"), "{}", ended.log);
+    let mut stage = Stage::new(world, &json!(list));
+    let ended = refused(&stage, &["permission"]);
+    let comment = stage.comment();
+    for place in [&ended.log, &ended.summary, &comment] {
+        for part in ["Add `actions: write` to the job's `permissions:`", "use the `push` trigger", "`pull-request: 42`"]
+        {
+            assert!(place.contains(part), "{part}: {place}");
+        }
+    }
+    assert!(comment.starts_with("### Nothing was deployed"), "{comment}");
+    assert_eq!(ended.output("pending"), "5");
     stage.github.world(|world| {
         let sent = world.exchanges.iter().filter(|exchange| exchange.path.ends_with("/dispatches")).count();
-        assert_eq!((sent, world.dispatches().len()), (1, 0));
+        assert_eq!(sent, 1);
+        world.permissions.insert("actions".to_owned(), "write".to_owned());
     });
+    // It has not begun: the way that is told goes on, by another run.
+    go_on_by_hand(&mut stage).expect("succeeded", 0);
+}
+
+/// `workflow_dispatch` with `pull-request`, of another run.
+fn go_on_by_hand(stage: &mut Stage) -> Ended {
+    fs::write(stage.folder.path().join("event.json"), r#"{"action": "run"}"#).unwrap();
+    stage.set("GITHUB_EVENT_NAME", "workflow_dispatch");
+    stage.set("GITHUB_RUN_ID", "7000000002");
+    stage.set("GITHUB_RUN_ATTEMPT", "1");
+    stage.set_input("pull-request", "42");
+    stage.run()
+}
+
+#[test]
+fn a_dispatch_refused_in_the_midst_loses_nothing() {
+    for (last, wait) in [(1, "true"), (3, "true"), (3, "false")] {
+        // The token loses its right after so many dispatches; nobody has to approve any.
+        let mut world = world();
+        let mut lost = false;
+        world.on_request(move |world, request| {
+            if !lost && request.request.path.ends_with("/dispatches") && world.dispatches().len() == last {
+                lost = true;
+                world.permissions.insert("actions".to_owned(), "read".to_owned());
+            }
+        });
+        let list: Vec<Value> = (0..5).map(|number| component(&format!("c{number}"), "plat-dev", "dev", &[])).collect();
+        let mut stage = Stage::new(world, &json!(list)).input("wait", wait);
+        let ended = stage.run();
+        ended.expect("failed", 1);
+        assert!(ended.log.contains("::error title=permission::the token: GitHub refuses"), "{}", ended.log);
+        let missing = 5 - last;
+        let comment = stage.comment();
+        assert!(comment.contains("Add `actions: write`") && comment.contains("**What the checks found**"), "{comment}");
+        if wait == "true" {
+            assert_eq!(
+                (ended.output("succeeded"), ended.output("pending")),
+                (&*last.to_string(), &*missing.to_string())
+            );
+            assert!(ended.log.contains(&format!("{missing} deployments were not dispatched")), "{}", ended.log);
+        }
+        stage.github.world(|world| world.permissions.insert("actions".to_owned(), "write".to_owned()));
+        stage.set_input("wait", "true");
+        go_on_by_hand(&mut stage).expect("succeeded", 0);
+        assert!(stage.dispatched().values().all(|count| *count == 1) && stage.dispatched().len() == 5);
+    }
 }
 
 #[test]
@@ -210,6 +260,11 @@ fn a_rollout_that_is_too_large_is_held_until_it_is_released() {
     let ended = stage.run();
     ended.expect("held", 1);
     let comment = stage.comment();
+    let lines: Vec<&str> = comment.lines().filter(|line| !line.is_empty()).collect();
+    assert!(
+        lines[1].starts_with("To release them, add the label `apply-anyway`"),
+        "right under the headline: {comment}"
+    );
     for part in
         ["Held: 2 deployments", "`a` in `plat-dev`", "`apply-anyway`", "re-run the job", "`mona` or team `platform`"]
     {

@@ -3,7 +3,7 @@
 use std::fs;
 
 use serde_json::json;
-use simulated_github::{Clock, Environment, World};
+use simulated_github::{Clock, Environment, Fault, When, World};
 
 use crate::stage::{APPLY, PULL, Stage, TOKEN, component, visible, world};
 
@@ -37,6 +37,16 @@ fn a_preview_shows_what_a_merge_would_deploy_and_whose_approval_it_needs() {
     insta::assert_snapshot!(stage.comment());
     assert!(ended.summary.contains("A merge would make 2 deployments"), "{}", ended.summary);
     assert!(stage.github.world(|world| world.dispatches().is_empty()));
+}
+
+#[test]
+fn a_preview_names_everything_that_will_hold_a_deployment_back() {
+    let mut world = open_world();
+    world.environment(Environment::named("prod").reviewed_by(&["mona"]).waiting(1).with_custom_rule("guard"));
+    let stage = preview(world, "dev");
+    stage.run().expect("skipped", 0);
+    let comment = stage.comment();
+    assert!(comment.contains("| `mona`, and app `guard`, and a timer of 1 minute |"), "{comment}");
 }
 
 #[test]
@@ -110,7 +120,27 @@ fn a_preview_of_a_labelled_pull_request_says_that_nothing_would_be_deployed() {
     stage.run().expect("skipped", 0);
     stage.github.world(|world| world.pulls.get_mut(&PULL).unwrap().labels.push("no-apply".to_owned()));
     stage.run().expect("skipped", 0);
-    assert!(stage.comment().contains("A merge would make 0 deployments"), "{}", stage.comment());
+    let comment = stage.comment();
+    assert!(
+        comment.starts_with("### A merge would deploy nothing\n\nPull request \\#\u{200b}42 has the label `no-apply`."),
+        "{comment}"
+    );
+    // After the merge it is true still, and taking the label away is enough to go on.
+    stage.github.world(|world| {
+        world.merge(PULL, "hubot");
+        world.permissions.insert("actions".to_owned(), "write".to_owned());
+        world.environment(Environment::named("prod"));
+    });
+    let event = json!({"action": "closed", "number": PULL, "pull_request": {"number": PULL, "merged": true}});
+    fs::write(stage.folder.path().join("event.json"), event.to_string()).unwrap();
+    stage.run().expect("skipped", 0);
+    let comment = stage.comment();
+    assert!(
+        comment.starts_with("### Nothing is deployed\n\nPull request \\#\u{200b}42 has the label `no-apply`."),
+        "{comment}"
+    );
+    stage.github.world(|world| world.pulls.get_mut(&PULL).unwrap().labels.clear());
+    stage.run().expect("succeeded", 0);
 }
 
 #[test]
@@ -125,4 +155,182 @@ fn an_event_of_an_open_pull_request_never_deploys_what_was_merged_meanwhile() {
         assert_eq!(ended.output("pull-request"), "42");
         assert!(stage.dispatched().is_empty(), "{action}: {}", ended.log);
     }
+}
+
+#[test]
+fn a_workflow_that_the_pull_request_adds_is_judged_as_its_merge_would_leave_it() {
+    let mut world = open_world();
+    world.workflows.clear();
+    world.branches.get_mut("main").unwrap().files.clear();
+    world.propose(PULL, ".github/workflows/atmos-terraform-apply.yaml", APPLY);
+    let stage = preview(world, "dev");
+    let ended = stage.run();
+    ended.expect("skipped", 0);
+    assert!(ended.log.contains("::warning title=workflow-missing::"), "{}", ended.log);
+    assert!(stage.comment().contains("does not exist on the default branch yet: the merge adds it"));
+    stage.github.world(|world| {
+        world.merge(PULL, "hubot");
+        world.environment(Environment::named("prod"));
+        world.permissions.insert("actions".to_owned(), "write".to_owned());
+    });
+    let event = json!({"action": "closed", "number": PULL, "pull_request": {"number": PULL, "merged": true}});
+    fs::write(stage.folder.path().join("event.json"), event.to_string()).unwrap();
+    stage.run().expect("succeeded", 0);
+}
+
+#[test]
+fn a_workflow_that_the_pull_request_breaks_is_found_before_the_merge() {
+    let file = ".github/workflows/atmos-terraform-apply.yaml";
+    let mut world = open_world();
+    world.propose(PULL, file, &APPLY.replace("component:", "module:"));
+    let stage = preview(world, "dev");
+    let ended = stage.run();
+    ended.expect("failed", 1);
+    assert!(ended.log.contains("declares no input `component`"), "{}", ended.log);
+
+    // What another pull request would bring to the default branch is not known yet there.
+    let mut world = open_world();
+    world.workflows.clear();
+    world.branch("release");
+    world.pulls.get_mut(&PULL).unwrap().base_ref = "release".to_owned();
+    world.propose(PULL, file, APPLY);
+    let stage = preview(world, "dev");
+    fs::create_dir_all(stage.folder.path().join(".github")).unwrap();
+    fs::write(stage.folder.path().join(".github/deployments.yml"), "branches: [release]\n").unwrap();
+    let ended = stage.run();
+    ended.expect("failed", 1);
+    assert!(ended.log.contains("does not exist on the default branch, so GitHub cannot dispatch it"), "{}", ended.log);
+}
+
+#[test]
+fn without_a_test_merge_the_last_commit_is_judged_and_that_is_said() {
+    let mut world = open_world();
+    world.pulls.get_mut(&PULL).unwrap().conflicts = true;
+    world.propose(PULL, ".github/workflows/atmos-terraform-apply.yaml", &APPLY.replace("stack:", "stage:"));
+    let stage = preview(world, "dev");
+    let ended = stage.run();
+    ended.expect("failed", 1);
+    for part in ["declares no input `stack`", "::warning title=test-merge::the pull request: GitHub has no test merge"]
+    {
+        assert!(ended.log.contains(part), "{part}: {}", ended.log);
+    }
+}
+
+#[test]
+fn a_preview_of_what_would_be_held_says_first_how_it_is_released() {
+    let stage = preview(open_world(), "dev").input("max-deployments", "1");
+    let ended = stage.run();
+    ended.expect("skipped", 0);
+    let comment = stage.comment();
+    let lines: Vec<&str> = comment.lines().filter(|line| !line.is_empty()).collect();
+    assert_eq!(lines[0], "### A merge would be held: 2 deployments are more than `max-deployments` allows");
+    assert_eq!(lines[1], "To release them, add the label `apply-anyway` to the pull request before it is merged.");
+}
+
+/// A live comment of another process, as it stands there in the midst of a rollout.
+fn live_comment() -> String {
+    let mut world = world();
+    world.environment(Environment::named("prod").reviewed_by(&["mona"]));
+    let stage = Stage::new(world, &json!([component("vpc", "plat-prod", "prod", &[])])).input("wait", "false");
+    stage.run();
+    stage.github.world(|world| world.sticky(PULL).unwrap().body.clone())
+}
+
+#[test]
+fn a_preview_whose_write_must_be_repeated_never_overwrites_what_began_meanwhile() {
+    let live = live_comment();
+    let faults = [
+        Fault::Html502,
+        Fault::ResetBefore,
+        Fault::EffectThen502,
+        Fault::SecondaryLimit { retry_after: Some(5), status: 403 },
+        Fault::Status(503, json!({"message": "unavailable"})),
+    ];
+    for fault in faults {
+        let mut world = open_world();
+        world.permissions.insert("actions".to_owned(), "read".to_owned());
+        let stage = preview(world, "dev");
+        stage.run().expect("skipped", 0);
+        let name = fault.name();
+        stage.github.world(|world| {
+            // The next preview says something else, and its write fails; right then the rollout begins.
+            world.environment(Environment::named("dev").reviewed_by(&["mona"]));
+            let live = live.clone();
+            let mut tries = 0;
+            world.faults.once(When::patch("/comments/{comment_id}"), fault);
+            world.on_request(move |world, request| {
+                tries += u64::from(request.request.method == "PATCH");
+                let comment = world.comments_on(PULL)[0].id;
+                // After the effect of the failed try, before whatever comes next.
+                if tries == 1 && request.request.method != "PATCH" {
+                    tries = 2;
+                    world.merge(PULL, "hubot");
+                    world.edit_comment(comment, "github-actions[bot]", &live);
+                }
+            });
+        });
+        let ended = stage.run();
+        ended.expect("skipped", 0);
+        let now = stage.github.world(|world| world.sticky(PULL).unwrap().body.clone());
+        assert_eq!(now, live, "{name}: {}", ended.log);
+    }
+}
+
+#[test]
+fn a_refusal_or_a_hold_never_replaces_a_rollout_that_began_meanwhile() {
+    let live = live_comment();
+    for (input, value) in [("environment-check", "protected"), ("max-deployments", "1")] {
+        // Another starter is quicker, at whatever request that comes after this one has read the comment.
+        for moment in ["/environments", "/comments/{comment_id}"] {
+            let mut world = world();
+            let live = live.clone();
+            let first = world.comment(PULL, world.identity.clone(), &not_begun());
+            let mut done = false;
+            let begun = live.clone();
+            world.on_request(move |world, request| {
+                if !done && request.route.is_some_and(|route| route.ends_with(moment)) {
+                    done = true;
+                    world.edit_comment(first, "github-actions[bot]", &begun);
+                }
+            });
+            let list = json!([component("vpc", "plat-dev", "dev", &[]), component("app", "plat-dev", "dev", &[])]);
+            let stage = Stage::new(world, &list).input(input, value).input("wait", "false");
+            let ended = stage.run();
+            let now = stage.github.world(|world| world.sticky(PULL).unwrap().body.clone());
+            let replaced = now.contains("### Nothing was deployed") || now.contains("### Held");
+            assert!(!replaced && stage.dispatched().is_empty(), "{input} {moment}: {now}\n{}", ended.log);
+        }
+    }
+}
+
+#[test]
+fn a_starter_whose_write_must_be_repeated_dispatches_nothing_that_another_began_meanwhile() {
+    let live = live_comment();
+    for fault in [Fault::Html502, Fault::ResetBefore, Fault::SecondaryLimit { retry_after: Some(5), status: 403 }] {
+        let mut world = world();
+        let first = world.comment(PULL, world.identity.clone(), &not_begun());
+        let name = fault.name();
+        world.faults.once(When::patch("/comments/{comment_id}"), fault);
+        let (mut tried, mut done) = (false, false);
+        let begun = live.clone();
+        world.on_request(move |world, request| {
+            let write = request.request.method == "PATCH";
+            if tried && !write && !done {
+                done = true;
+                world.edit_comment(first, "github-actions[bot]", &begun);
+            }
+            tried |= write;
+        });
+        let list = json!([component("vpc", "plat-prod", "prod", &[])]);
+        let stage = Stage::new(world, &list).input("wait", "false");
+        let ended = stage.run();
+        assert!(stage.dispatched().is_empty(), "{name}: dispatched twice\n{}", ended.log);
+    }
+}
+
+/// A comment whose state says that nothing has begun.
+fn not_begun() -> String {
+    let stage = preview(open_world(), "dev");
+    stage.run();
+    stage.github.world(|world| world.sticky(PULL).unwrap().body.clone())
 }

@@ -2,6 +2,8 @@
 
 use crate::clock::Millis;
 use crate::people::User;
+use crate::wire::digest;
+use crate::world::Files;
 
 /// A pull request of this repository.
 #[derive(Debug, Clone)]
@@ -19,11 +21,23 @@ pub struct PullRequest {
     pub merged: Option<Merge>,
     pub labels: Vec<String>,
     pub files: Vec<ChangedFile>,
+    /// Files that its merge puts onto the base branch, see [`World::propose`](crate::World::propose).
+    pub proposed: Files,
+    /// It cannot be merged as it is, so GitHub makes no test merge.
+    pub conflicts: bool,
     pub created: Millis,
     /// From when on `commits/{sha}/pulls` knows about it; GitHub is late at times.
     pub linked_from: Millis,
     /// Further commits it is part of, such as a merge queue's.
     pub also_in: Vec<String>,
+}
+
+impl PullRequest {
+    /// The commit GitHub makes to test the merge while it is open.
+    pub fn test_merge(&self) -> Option<String> {
+        let possible = self.closed.is_none() && !self.conflicts;
+        possible.then(|| digest(&format!("test merge of {}", self.number)))
+    }
 }
 
 /// How it was merged.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::environment::Environment;
 use crate::pulls::{ChangedFile, Merge, PullRequest};
 use crate::wire::digest;
-use crate::world::{Branch, Workflow, World};
+use crate::world::{Branch, Files, Workflow, World};
 
 impl World {
     /// Makes a branch with the files of the default branch; returns its commit.
@@ -62,12 +62,27 @@ impl World {
             merged: None,
             labels: Vec::new(),
             files: vec![ChangedFile::modified("README.md")],
+            proposed: Files::new(),
+            conflicts: false,
             created: now,
             linked_from: now,
             also_in: Vec::new(),
         };
+        self.commits.extend(pull.test_merge().map(|sha| (sha, None)));
         self.pulls.insert(number, pull);
         self.pulls.get_mut(&number).expect("just put there")
+    }
+
+    /// An open pull request adds or changes a file, which its head and its test merge have from now on.
+    pub fn propose(&mut self, number: u64, path: &str, text: &str) {
+        let pull = self.pulls.get_mut(&number).expect("an open pull request");
+        pull.proposed.insert(path.to_owned(), text.to_owned());
+        pull.files.push(ChangedFile::modified(path));
+        let mut files = self.branches[&pull.base_ref].files.clone();
+        files.extend(pull.proposed.clone());
+        for commit in pull.test_merge().into_iter().chain([pull.head_sha.clone()]) {
+            self.commits.insert(commit, Some(files.clone()));
+        }
     }
 
     /// Merges a pull request; returns the merge commit, which is its base branch's head now.
@@ -79,7 +94,16 @@ impl World {
         pull.closed = Some(at);
         let branch = self.branches.entry(pull.base_ref.clone()).or_default();
         self.commits.insert(std::mem::replace(&mut branch.sha, sha.clone()), Some(branch.files.clone()));
+        let proposed = pull.proposed.clone();
+        branch.files.extend(proposed.clone());
         self.commits.insert(sha.clone(), Some(branch.files.clone()));
+        if pull.base_ref == self.repository.default_branch {
+            for (path, text) in &proposed {
+                if let Some(file) = path.strip_prefix(".github/workflows/") {
+                    self.workflow(file, text);
+                }
+            }
+        }
         sha
     }
 

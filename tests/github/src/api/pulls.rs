@@ -118,7 +118,6 @@ impl World {
         let url = format!("{api}/pulls/{}", pull.number);
         let issue = format!("{api}/issues/{}", pull.number);
         let merge_sha = pull.merged.as_ref().map(|m| m.sha.clone());
-        let test_merge = (pull.closed.is_none()).then(|| digest(&format!("test merge of {}", pull.number)));
         let mut body = json!({
             "url": url, "id": 2_000_000_000_u64 + pull.number, "node_id": format!("PR_{}", pull.number),
             "html_url": html, "diff_url": format!("{html}.diff"), "patch_url": format!("{html}.patch"),
@@ -131,7 +130,7 @@ impl World {
             "milestone": null, "assignee": null, "assignees": [], "requested_reviewers": [], "requested_teams": [],
             "created_at": stamp(pull.created), "updated_at": stamp(pull.updated()),
             "closed_at": pull.closed.map(stamp), "merged_at": pull.merged.as_ref().map(|m| stamp(m.at)),
-            "merge_commit_sha": merge_sha.or(test_merge), "draft": false,
+            "merge_commit_sha": merge_sha.or(pull.test_merge()), "draft": false,
             "author_association": "MEMBER", "auto_merge": null,
             "head": self.side(pull, &pull.head_ref, &pull.head_sha, pull.from_fork),
             "base": self.side(pull, &pull.base_ref, &pull.base_sha, false),
@@ -150,11 +149,13 @@ impl World {
     pub(crate) fn pull_json(&self, pull: &PullRequest) -> Value {
         let mut body = self.simple_pull(pull);
         let merger = pull.merged.as_ref().map(|m| self.user_json(&m.by));
+        let mergeable = pull.closed.is_none().then_some(!pull.conflicts);
+        let state = mergeable.map_or("unknown", |clean| if clean { "clean" } else { "dirty" });
         extend(
             &mut body,
             &json!({
-                "merged": pull.merged.is_some(), "merged_by": merger, "mergeable": null, "rebaseable": null,
-                "mergeable_state": "unknown", "comments": self.comments_on(pull.number).len(),
+                "merged": pull.merged.is_some(), "merged_by": merger, "mergeable": mergeable, "rebaseable": mergeable,
+                "mergeable_state": state, "comments": self.comments_on(pull.number).len(),
                 "review_comments": 0, "maintainer_can_modify": false, "commits": 1,
                 "additions": pull.files.len(), "deletions": pull.files.len(), "changed_files": pull.files.len(),
             }),
