@@ -129,6 +129,9 @@ struct Row {
     b: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     g: Option<i64>,
+    /// running since
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    u: Option<i64>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     r: Vec<usize>,
 }
@@ -261,6 +264,7 @@ impl Writer {
             p: self.progress(&deployment.progress),
             b: deployment.started_at.map(|time| self.seconds(time)),
             g: deployment.waiting_since.map(|time| self.seconds(time)),
+            u: deployment.running_since.map(|time| self.seconds(time)),
             r: reviews,
         }
     }
@@ -404,6 +408,7 @@ impl Reader<'_> {
             progress: self.progress(row.p.as_ref())?,
             started_at: self.maybe_time(row.b)?,
             waiting_since: self.maybe_time(row.g)?,
+            running_since: self.maybe_time(row.u)?,
             gates: Vec::new(),
             reviews: row.r.iter().map(|index| self.review(*index)).collect::<Option<_>>()?,
         })
@@ -505,6 +510,7 @@ mod tests {
                 },
                 started_at: Some(start + chrono::TimeDelta::seconds(index as i64)),
                 waiting_since: Some(start + chrono::TimeDelta::seconds(index as i64 + 9)),
+                running_since: Some(start + chrono::TimeDelta::seconds((index as i64 * 733) % 80_000)),
                 gates: vec![],
                 reviews: vec![Review {
                     state: "approved".to_owned(),

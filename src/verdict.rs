@@ -58,6 +58,7 @@ pub fn apply(deployment: &mut Deployment, sighting: &Sighting, now: Time) {
     }
     if restarted {
         deployment.waiting_since = None;
+        deployment.running_since = None;
         deployment.gates = Vec::new();
     }
     if let Some(reviews) = &sighting.reviews {
@@ -89,6 +90,11 @@ pub fn apply(deployment: &mut Deployment, sighting: &Sighting, now: Time) {
         deployment.waiting_since = deployment.waiting_since.or(Some(run.updated_at.min(now)));
     } else {
         deployment.gates = Vec::new();
+    }
+    // Since it last began: a run that passes a second gate begins again.
+    let ran = deployment.run().is_some_and(|before| before.phase == Phase::Running);
+    if known.phase == Phase::Running && (!ran || deployment.running_since.is_none()) {
+        deployment.running_since = Some(run.updated_at.min(now));
     }
     deployment.progress = Progress::Followed(known);
 }

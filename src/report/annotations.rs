@@ -1,4 +1,4 @@
-//! Findings as annotations of the run. GitHub shows ten of each kind a step, so the most important come first
+//! Findings and bad ends as annotations of the run. GitHub shows ten of each kind a step, so the most important come first
 //! and the last one says how many there are besides.
 //!
 //! <https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands#setting-an-error-message>
@@ -7,9 +7,12 @@ use super::{
     escape,
     log::{self, COMMAND},
 };
-use crate::finding::{Finding, Severity};
+use crate::{
+    finding::{Finding, Severity, quoted},
+    rollout::{Deployment, Progress, Rollout, Standing, Status},
+};
 
-/// Findings of a kind that become annotations of their own.
+/// Annotations of a kind; one is left for the count of the rest.
 const MOST: usize = 9;
 
 /// Shows all findings, which are in order of importance already.
@@ -30,6 +33,43 @@ pub fn show(findings: &[Finding]) {
             all.iter().skip(MOST).for_each(|finding| tracing::info!("{}: {}", finding.check.code(), finding.line()));
         });
     }
+}
+
+/// Shows what ended badly, the most important first: what nobody knows the state of, then failures, then
+/// decisions of people. Their lines stand in the log already.
+pub fn ends(rollout: &Rollout, runs: &str) {
+    let standings = rollout.standings();
+    let rows = || rollout.deployments.iter().zip(&standings);
+    let errors = [Status::Lost, Status::Expired, Status::Failed, Status::TimedOut];
+    for (kind, statuses) in [("error", errors.as_slice()), ("warning", &[Status::Rejected, Status::Cancelled])] {
+        let all: Vec<(&Deployment, &Standing)> =
+            statuses.iter().flat_map(|status| rows().filter(move |(_, standing)| standing.status == *status)).collect();
+        for (deployment, standing) in all.iter().take(MOST) {
+            tracing::info!(target: COMMAND, "{}", ended(kind, deployment, standing, runs));
+        }
+        let more = all.len().saturating_sub(MOST);
+        if more > 0 {
+            tracing::info!(target: COMMAND, "::{kind}::and {more} more did not succeed: see the job summary");
+        }
+    }
+}
+
+/// The workflow command of a bad end, with its status as the title.
+fn ended(kind: &str, deployment: &Deployment, standing: &Standing, runs: &str) -> String {
+    let planned = &deployment.planned;
+    let mut text = format!("{} → {}", planned.name(), quoted(&planned.environment));
+    if !standing.reason.is_empty() {
+        text.push_str(&format!(": {}", standing.reason));
+    }
+    if let Some(run) = deployment.run() {
+        text.push_str(&format!(" ({runs}/{}", run.id));
+        if let Progress::Ended { job: Some(job), .. } = &deployment.progress {
+            text.push_str(&format!("/job/{job}"));
+        }
+        text.push(')');
+    }
+    let title = escape::command_property(standing.status.word());
+    format!("::{kind} title={title}::{}", escape::command_data(&text))
 }
 
 /// The workflow command of a finding, with its check as the title and its place in the file.

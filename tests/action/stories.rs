@@ -108,7 +108,7 @@ fn a_failed_job_is_named_with_its_step_and_skips_what_needs_it() {
         "{comment}"
     );
     assert!(comment.contains("/job/"), "a link to the log: {comment}");
-    assert!(ended.log.contains("::error::"), "{}", ended.log);
+    assert!(ended.log.contains("::error title=failed::`cluster` in `plat-dev` → `dev`: job"), "{}", ended.log);
 }
 
 #[test]
