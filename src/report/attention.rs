@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{View, escape, fold, words};
+use super::{View, Watcher, escape, fold, words};
 use crate::{
     plan::Planned,
     rollout::{Deployment, Standing, Status},
@@ -123,9 +123,9 @@ fn links(view: &View<'_>, deployments: &[&Deployment], asked: bool, then: &str, 
     };
     let pages: Vec<String> = deployments.iter().filter_map(link).collect();
     match pages.as_slice() {
-        [] => format!("  {then}\n"),
+        [] => format!("  {}\n", upper(then)),
         [one] => format!("  **{one}**: {then}\n"),
-        few if few.len() <= LINKED => format!("  {}. {then}\n", few.join(" · ")),
+        few if few.len() <= LINKED => format!("  **{}**. {}\n", few.join(" · "), upper(then)),
         many => {
             let lines = many.iter().map(|page| format!("  - {page}\n"));
             let title = format!("{} review pages", many.len());
@@ -134,9 +134,16 @@ fn links(view: &View<'_>, deployments: &[&Deployment], asked: bool, then: &str, 
                 lines.push_str(&format!("  - and {more} more, by the table's links\n"));
             }
             // The blank lines and the indentation keep the list inside the entry.
+            let then = upper(then);
             format!("  {then}\n\n  <details><summary>{title}</summary>\n\n{lines}\n  </details>\n\n")
         }
     }
+}
+
+/// A sentence's first letter.
+fn upper(sentence: &str) -> String {
+    let mut letters = sentence.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 /// What an approval sets going: the deployment itself, and all that comes after it.
@@ -151,11 +158,16 @@ fn follow_up(view: &View<'_>, waiting: &[usize], asked: bool) -> String {
         (_, false) => "each goes on by itself",
     };
     let after: Vec<String> = followers(view, waiting).into_iter().map(words::name).collect();
-    let when = if asked { "once approved" } else { "then" };
-    match after.len() {
-        0 => format!("{when}, {goes}; nothing else depends on {}.", if waiting.len() == 1 { "it" } else { "them" }),
-        1 => format!("{when}, {goes}, and after it {} follows.", words::list(&after, 5, "and")),
-        _ => format!("{when}, {goes}, and after it {} follow.", words::list(&after, 5, "and")),
+    let when = if asked { "once approved, " } else { "then " };
+    let it = if waiting.len() == 1 { "it" } else { "them" };
+    let follow = if after.len() == 1 { "follows" } else { "follow" };
+    match after.as_slice() {
+        some @ [_, ..] if matches!(view.watcher, Watcher::Nobody(_)) => {
+            let names = words::list(some, 5, "and");
+            format!("{when}{goes}; {names} {follow} only when the job is re-run, since nobody is watching.")
+        }
+        [] => format!("{when}{goes}; nothing else depends on {it}."),
+        some => format!("{when}{goes}, and after {it} {follow} {}.", words::list(some, 5, "and")),
     }
 }
 

@@ -56,17 +56,21 @@ fn plain(text: &str, shown: &mut String) {
         let emoji =
             shown.ends_with(':') && word.starts_with(|letter: char| letter.is_alphanumeric() || "+-_".contains(letter));
         for (index, letter) in word.chars().enumerate() {
-            if (commit && index == 3) || (linked && index == 1) || (emoji && index == 0) {
+            if (commit && index > 0 && index % 6 == 0) || (linked && index == 1) || (emoji && index == 0) {
                 shown.push(BREAK);
             }
             let opens_line = shown.is_empty() && matches!(letter, '-' | '=');
-            let harmless = letter.is_alphanumeric() || !letter.is_ascii() || letter == ' ';
+            let harmless = letter.is_alphanumeric() || !letter.is_ascii() || " $|".contains(letter);
             if opens_line || (listed && matches!(letter, '.' | ')')) || !(harmless || ".,;:/-'\"()%=?".contains(letter))
             {
                 shown.push('\\');
             }
-            // No escape keeps GitHub's math away for certain.
-            shown.push(if letter == '$' { '＄' } else { letter });
+            shown.push(match letter {
+                // No escape keeps GitHub's math away for certain, and a table is split before escapes are read.
+                '$' => '＄',
+                '|' => '¦',
+                other => other,
+            });
             if matches!(letter, '@' | '#') {
                 shown.push(BREAK);
             }

@@ -46,6 +46,8 @@ fn label(view: &View<'_>, deployment: &Deployment, standing: &Standing) -> Strin
         (Stage::Preview | Stage::Held, None) => planned.environment.clone(),
         _ => words::status(standing.status),
     };
-    let lines = [&planned.component, place, &below].map(|line| escape::mermaid(&escape::short(line, 60)));
+    let mut lines = vec![&planned.component, place, &below];
+    lines.dedup();
+    let lines: Vec<String> = lines.into_iter().map(|line| escape::mermaid(&escape::short(line, 60))).collect();
     lines.join("<br>")
 }

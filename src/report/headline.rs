@@ -52,8 +52,7 @@ fn standing(view: &View<'_>) -> String {
     let of_all = format!("of {}", words::plural(all, "deployment"));
     let waiting = view.count(Status::Waiting);
     let (lead, told) = if waiting > 0 {
-        let verb = if waiting == 1 { "waits" } else { "wait" };
-        (format!("✋ {waiting} {of_all} {verb} for approval"), Some(Status::Waiting))
+        (self::waiting(view, waiting, &of_all), Some(Status::Waiting))
     } else if tally.pending > 0 {
         (format!("🔄 {} {of_all} finished", all - tally.pending), None)
     } else {
@@ -67,6 +66,20 @@ fn standing(view: &View<'_>) -> String {
         }
     }
     parts.join(" · ")
+}
+
+/// Whether people are waited for, or only a timer.
+fn waiting(view: &View<'_>, waiting: usize, of_all: &str) -> String {
+    let timers = view
+        .rows()
+        .filter(|(deployment, standing)| standing.status == Status::Waiting && words::only_timer(deployment))
+        .count();
+    let verb = if waiting == 1 { "waits" } else { "wait" };
+    match waiting - timers {
+        0 => format!("🕐 {waiting} {of_all} {verb} for a timer"),
+        asked if asked == waiting => format!("✋ {waiting} {of_all} {verb} for approval"),
+        asked => format!("✋ {waiting} {of_all} {verb}, {asked} of them for approval"),
+    }
 }
 
 /// The lead of what has ended, and the status it has counted already. The worst leads.

@@ -6,6 +6,7 @@ use crate::{
     finding::Severity,
     rollout::{Deployment, Progress, Standing, Status},
     run::Time,
+    state::Stage,
 };
 
 /// Rows that are shown as one table in the order of the plan.
@@ -13,19 +14,19 @@ const ONE_TABLE: usize = 15;
 /// Environments that are counted one by one.
 const MOST_ENVIRONMENTS: usize = 30;
 
-/// The statuses that are shown together: the most important group first, with its title and whether it stays
-/// open while it is short.
-const GROUPS: [(&[Status], &str, bool); 6] = [
+/// The statuses that are shown together: the most important group first, with its sign and words, and whether it
+/// stays open while it is short.
+const GROUPS: [(&[Status], [&str; 2], bool); 6] = [
     (
         &[Status::Failed, Status::TimedOut, Status::Expired, Status::Lost, Status::Rejected, Status::Cancelled],
-        "❌ did not succeed",
+        ["❌", "did not succeed"],
         true,
     ),
-    (&[Status::Waiting], "✋ waiting", true),
-    (&[Status::Running, Status::Queued, Status::Dispatching], "🔄 under way", true),
-    (&[Status::Blocked], "⏸️ blocked", false),
-    (&[Status::Skipped], "⏭️ skipped", false),
-    (&[Status::Succeeded], "✅ succeeded", false),
+    (&[Status::Waiting], ["✋", "waiting"], true),
+    (&[Status::Running, Status::Queued, Status::Dispatching], ["🔄", "under way"], true),
+    (&[Status::Blocked], ["⏸️", "blocked"], false),
+    (&[Status::Skipped], ["⏭️", "skipped"], false),
+    (&[Status::Succeeded], ["✅", "succeeded"], false),
 ];
 
 /// All deployments, in at most `room` bytes.
@@ -58,13 +59,13 @@ pub fn table(view: &View<'_>, room: usize) -> String {
 fn section(
     view: &View<'_>,
     group: &[&(&Deployment, &Standing)],
-    title: &str,
+    [sign, words]: [&str; 2],
     open: bool,
     stacks: bool,
     room: usize,
 ) -> String {
     const REST: usize = 100;
-    let title = format!("{} {title}", group.len());
+    let title = format!("{sign} {} {words}", group.len());
     let head = head(stacks);
     let Some(room) = room.checked_sub(fold::FRAME + title.len() + head.len() + REST) else {
         return String::new();
@@ -92,7 +93,7 @@ fn head(stacks: bool) -> &'static str {
 fn line(view: &View<'_>, (deployment, standing): &(&Deployment, &Standing), stacks: bool) -> String {
     let planned = &deployment.planned;
     let component = words::component(planned);
-    let mut cells = vec![words::status(standing.status)];
+    let mut cells = vec![unbroken(&words::status(standing.status))];
     cells.push(match view.page(deployment) {
         Some(page) => format!("[{component}]({page})"),
         None => component,
@@ -102,9 +103,14 @@ fn line(view: &View<'_>, (deployment, standing): &(&Deployment, &Standing), stac
         cells.push(stack.map_or_else(String::new, |stack| escape::code(&escape::short(stack, 100))));
     }
     cells.push(words::environment(&planned.environment));
-    cells.push(when(deployment, standing));
+    cells.push(unbroken(&when(deployment, standing)));
     cells.push(notes(deployment, standing));
     format!("| {} |\n", cells.join(" | "))
+}
+
+/// A cell of one line: a phone would break it at every space and hyphen, and a row would fill the screen.
+fn unbroken(text: &str) -> String {
+    text.replace(' ', "\u{a0}").replace('-', "\u{2011}")
 }
 
 /// Since when it is as it is, or when it ended.
@@ -169,12 +175,12 @@ fn by_environment(view: &View<'_>) -> String {
             }
         }
     }
-    let groups: Vec<&(&[Status], &str, bool)> =
+    let groups: Vec<_> =
         GROUPS.iter().filter(|(statuses, ..)| statuses.iter().any(|status| view.count(*status) > 0)).collect();
     if names.len() < 2 || groups.len() < 2 {
         return String::new();
     }
-    let titles: Vec<&str> = groups.iter().map(|(_, title, _)| *title).collect();
+    let titles: Vec<String> = groups.iter().map(|(_, title, _)| title.join(" ")).collect();
     let mut text = format!("\n| Environment | {} |\n|---|{}\n", titles.join(" | "), "--:|".repeat(titles.len()));
     for name in names {
         let count = |statuses: &[Status]| {
@@ -213,7 +219,7 @@ pub fn findings(view: &View<'_>, room: usize) -> String {
     if more > 0 {
         lines.push_str(&format!("- and {more} more, in the log\n"));
     }
-    if view.broken() {
+    if view.broken() || view.stage == Stage::Held {
         format!("\n#### What the checks found\n\n{lines}")
     } else {
         let count = words::plural(view.findings.len(), "warning");

@@ -1,4 +1,5 @@
-//! When was what: a Mermaid gantt of blocked, queued, waiting and running. What is not known is not drawn.
+//! When was what: a Mermaid gantt of blocked, queued, waiting and running. What is not known, and what is too
+//! short to be seen, is not drawn.
 //!
 //! Foreign names stand in section titles only; a task's name is a word of ours, so that none can be read as a
 //! keyword. No colour is set, and each bar says what it is.
@@ -52,7 +53,7 @@ pub fn timeline(view: &View<'_>, room: usize) -> String {
         // Both names are cut to what fits left of the bars.
         let [name, place] = [&planned.component, place].map(|name| escape::mermaid(&escape::short(name, 24)));
         text.push_str(&format!("  section {name}<br>{place}\n"));
-        for bar in bars {
+        for bar in bars.iter().filter(|bar| bars.len() == 1 || (bar.to - bar.from) * 100 > to - from) {
             let [from, to] = [bar.from, bar.to].map(|time| time.format("%Y-%m-%d %H:%M:%S"));
             let length = words::span(bar.to - bar.from);
             text.push_str(&format!("    {} {length}{} : {}{from}, {to}\n", bar.word, bar.end, bar.tag));

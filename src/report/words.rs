@@ -113,6 +113,11 @@ pub fn timer_end(deployment: &Deployment) -> Option<Time> {
     deployment.gates.iter().filter(|gate| gate.wait_minutes > 0).filter_map(end).max()
 }
 
+/// Whether nobody is asked: only timers hold it back.
+pub fn only_timer(deployment: &Deployment) -> bool {
+    timer_end(deployment).is_some() && deployment.gates.iter().all(|gate| gate.reviewers.is_empty())
+}
+
 /// How long it was held back before it ran, where both moments are known.
 pub fn waited(deployment: &Deployment) -> Option<TimeDelta> {
     let (since, until) = (deployment.waiting_since?, deployment.running_since?);
@@ -132,7 +137,7 @@ pub fn plural(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
-/// A column's or list's place in the plan, for people: from 1.
+/// Places in the plan, for people: from 1.
 pub fn numbers(needs: &[usize]) -> String {
     let needs: Vec<String> = needs.iter().map(|need| (need + 1).to_string()).collect();
     list(&needs, 8, "and")

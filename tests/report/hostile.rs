@@ -93,6 +93,9 @@ fn read(markdown: &str) -> (Vec<String>, String) {
     for node in parse_document(&arena, markdown, &options()).descendants() {
         match &node.data.borrow().value {
             // How many pieces a sentence has is no matter.
+            // Within a link of ours GitHub looks for nothing.
+            NodeValue::Text(_)
+                if node.ancestors().any(|above| matches!(above.data.borrow().value, NodeValue::Link(_))) => {}
             NodeValue::Text(piece) => text.push_str(piece),
             NodeValue::SoftBreak | NodeValue::LineBreak => text.push('\n'),
             NodeValue::Code(_) => text.push('`'),
@@ -104,6 +107,10 @@ fn read(markdown: &str) -> (Vec<String>, String) {
             NodeValue::Item(_) => shape.push("item".to_owned()),
             NodeValue::List(_) => shape.push("list".to_owned()),
             NodeValue::Table(_) => shape.push("table".to_owned()),
+            NodeValue::TableCell => {
+                shape.push("cell".to_owned());
+                text.push('\n');
+            }
             other => shape.push(format!("{other:?}").split(['(', ' ', '{']).next().unwrap_or_default().to_owned()),
         }
     }
