@@ -178,7 +178,8 @@ fn fits(rollout: &Rollout) -> Option<Finding> {
         deployment.started_at =
             grown.started_at.checked_add_signed(TimeDelta::seconds(i64::try_from(spread % 90_000).unwrap_or(0)));
         deployment.waiting_since = deployment.started_at;
-        deployment.running_since = deployment.started_at;
+        let ran = TimeDelta::seconds(i64::try_from(spread % 3600).unwrap_or(0));
+        deployment.running_since = deployment.started_at.and_then(|started| started.checked_add_signed(ran));
         deployment.progress =
             Progress::Followed(Run { id: 10_000_000_000 + spread, attempt: 1, phase: Phase::Waiting });
     }
