@@ -307,6 +307,28 @@ mod tests {
     }
 
     #[test]
+    fn a_run_runs_since_it_last_began() {
+        let mut deployment = fresh();
+        let look = |status: &str, seconds: i64, gates| Sighting {
+            run: RunFacts { updated_at: at(seconds), ..run(status, None) },
+            gates,
+            reviews: None,
+            jobs: None,
+        };
+        let gate = Some(vec![crate::run::Gate { environment: "audit".to_owned(), ..Default::default() }]);
+        for (status, seconds, gates, since) in [
+            ("queued", 5, None, None),
+            ("in_progress", 10, None, Some(at(10))),
+            ("in_progress", 20, None, Some(at(10))),
+            ("waiting", 30, gate, Some(at(10))),
+            ("in_progress", 40, None, Some(at(40))),
+        ] {
+            apply(&mut deployment, &look(status, seconds, gates), at(100));
+            assert_eq!(deployment.running_since, since, "{status} at {seconds}");
+        }
+    }
+
+    #[test]
     fn a_rerun_begins_again_and_keeps_what_was_decided() {
         let mut deployment = fresh();
         ends(&mut deployment, run("completed", Some("failure")), vec![rejected()], vec![job("failure", false)]);

@@ -90,3 +90,31 @@ fn line(deployment: &Deployment, standing: &Standing, waited: bool, now: Time) -
     }
     line
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::*;
+    use crate::{
+        plan::{Planned, Subject},
+        rollout::{End, Phase, Progress, Run},
+    };
+
+    #[test]
+    fn a_change_tells_how_long_it_waited_and_ran_and_many_are_counted() {
+        let planned = Planned { component: "vpc".to_owned(), environment: "prod".to_owned(), ..Planned::default() };
+        let mut deployment = Deployment::new(planned);
+        let at = |seconds| Time::UNIX_EPOCH + TimeDelta::seconds(seconds);
+        deployment.waiting_since = Some(at(60));
+        deployment.running_since = Some(at(7560));
+        let run = Run { id: 9, attempt: 1, phase: Phase::Running };
+        deployment.progress =
+            Progress::Ended { end: End::Succeeded, reason: None, at: at(7812), run: Some(run), job: None };
+        let rollout = Rollout { subject: Subject::default(), started_at: at(0), deployments: vec![deployment] };
+        let changes = since(&rollout, &rollout.standings(), &[Status::Waiting], at(9000), "runs");
+        assert_eq!(changes[0].line, "`vpc` → `prod`: succeeded, waited 2h 5m, ran 4m 12s (runs/9)");
+        assert_eq!(counted(&vec![changes[0].clone(); 30]), "30 changes: 30 succeeded");
+        assert!(since(&rollout, &rollout.standings(), &[Status::Succeeded], at(9000), "runs").is_empty());
+    }
+}

@@ -138,9 +138,9 @@ fn two_gates_in_one_run_are_told_one_after_the_other() {
     );
     world.workflow("atmos-terraform-apply.yaml", &yaml);
     world.environment(Environment::named("audit").reviewed_by(&["hubot"]));
-    world.when(|_| true).reviewed_for("prod", Duration::from_millis(80), Approved, "mona", "first").reviewed_for(
+    world.when(|_| true).reviewed_for("prod", Duration::from_millis(500), Approved, "mona", "first").reviewed_for(
         "audit",
-        Duration::from_millis(80),
+        Duration::from_millis(500),
         Approved,
         "hubot",
         "second",
