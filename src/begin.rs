@@ -15,13 +15,13 @@ use crate::{
     observe::Observer,
     plan::Subject,
     preflight, preview, pushed,
-    report::{annotations, log, outputs, outputs::Outputs, summary},
+    report::{View, Watcher, annotations, log, outputs, outputs::Outputs, summary},
     resume::{self, Us, Verdict},
     rollout::{End, Phase, Progress, Run},
     state::{Hand, Record, Stage, Unreadable},
     sticky::{Found, Sticky},
     sweep,
-    tally::{Outcome, Tally},
+    tally::Outcome,
     tempo::Tempo,
     watch::Watch,
 };
@@ -302,26 +302,14 @@ async fn has_ended(github: &Github, hand: &Hand) -> Result<bool, Trouble> {
 
 /// What a rollout that is not followed here has come to.
 fn report(case: &Case<'_>, record: &Record) -> Over {
-    let standings = record.rollout.standings();
-    let tally = Tally::of(&standings);
+    let view = View::of(&record.rollout, record.stage, Watcher::Later, &case.job.context, case.github.now());
+    let tally = view.tally();
     let place = case.sticky.as_ref().and_then(Sticky::place);
-    let run_url = case.job.context.run_url();
-    let view = crate::report::View {
-        rollout: &record.rollout,
-        standings: &standings,
-        stage: record.stage,
-        reason: None,
-        watcher: crate::report::Watcher::Later,
-        findings: &[],
-        environments: &[],
-        server_url: &case.job.context.server_url,
-        run_url: &run_url,
-    };
     Over {
         summary: summary::render(&view),
         outputs: Outputs {
             result: tally.result(),
-            deployments: outputs::rows(&record.rollout, &standings, &case.job.context.server_url),
+            deployments: outputs::rows(&record.rollout, &view.standings, &case.job.context.server_url),
             tally,
             pull_request: Some(case.pull.number),
             comment_id: place.map(|(id, _)| id),

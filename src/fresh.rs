@@ -22,7 +22,7 @@ use crate::{
     run::RunFacts,
     state::{self, Hand, Record, Stage},
     sticky::Sticky,
-    tally::{Outcome, Tally},
+    tally::Outcome,
     watch::Watch,
 };
 
@@ -193,6 +193,8 @@ fn fits(rollout: &Rollout) -> Option<Finding> {
         deployment.started_at =
             grown.started_at.checked_add_signed(TimeDelta::seconds(i64::try_from(spread % 90_000).unwrap_or(0)));
         deployment.waiting_since = deployment.started_at;
+        let ran = TimeDelta::seconds(i64::try_from(spread % 3600).unwrap_or(0));
+        deployment.running_since = deployment.started_at.and_then(|started| started.checked_add_signed(ran));
         deployment.progress =
             Progress::Followed(Run { id: 10_000_000_000 + spread, attempt: 1, phase: Phase::Waiting });
     }
@@ -335,19 +337,9 @@ pub async fn over<'a>(
     stage: Stage,
     reason: Option<&str>,
 ) -> Result<Begun<'a>, Failure> {
-    let run_url = case.job.context.run_url();
-    let standings = rollout.standings();
-    let view = View {
-        rollout: &rollout,
-        standings: &standings,
-        stage,
-        reason,
-        watcher: Watcher::Here,
-        findings: &checked.findings,
-        environments: &checked.environments,
-        server_url: &case.job.context.server_url,
-        run_url: &run_url,
-    };
+    let view = View::of(&rollout, stage, Watcher::Here, &case.job.context, case.github.now())
+        .checked(&checked.findings, &checked.environments)
+            .because(reason);
     // Of what has not begun, only the stage is remembered.
     let empty = Rollout { deployments: Vec::new(), ..rollout.clone() };
     let origin = case.job.context.origin.clone();
@@ -385,8 +377,8 @@ pub async fn over<'a>(
     let place = case.sticky.as_ref().and_then(Sticky::place);
     let outputs = Outputs {
         result,
-        deployments: outputs::rows(&rollout, &standings, &case.job.context.server_url),
-        tally: Tally::of(&standings),
+        deployments: outputs::rows(&rollout, &view.standings, &case.job.context.server_url),
+        tally: view.tally(),
         pull_request: Some(case.pull.number),
         comment_id: place.map(|(id, _)| id),
         comment_url: place.map(|(_, url)| url.to_owned()),
@@ -396,19 +388,8 @@ pub async fn over<'a>(
 
 /// Shows the plan, and does nothing.
 pub fn dry_run(case: &Case<'_>, rollout: &Rollout, checked: &Checked) -> Begun<'static> {
-    let run_url = case.job.context.run_url();
-    let standings = rollout.standings();
-    let view = View {
-        rollout,
-        standings: &standings,
-        stage: Stage::Preview,
-        reason: None,
-        watcher: Watcher::Here,
-        findings: &checked.findings,
-        environments: &checked.environments,
-        server_url: &case.job.context.server_url,
-        run_url: &run_url,
-    };
+    let view = View::of(rollout, Stage::Preview, Watcher::Here, &case.job.context, case.github.now())
+        .checked(&checked.findings, &checked.environments);
     log::group("dry run: what would be deployed", || {
         for deployment in &rollout.deployments {
             let planned = &deployment.planned;
@@ -426,8 +407,8 @@ pub fn dry_run(case: &Case<'_>, rollout: &Rollout, checked: &Checked) -> Begun<'
     });
     Begun::Over(Over {
         outputs: Outputs {
-            deployments: outputs::rows(rollout, &standings, &case.job.context.server_url),
-            tally: Tally::of(&standings),
+            deployments: outputs::rows(rollout, &view.standings, &case.job.context.server_url),
+            tally: view.tally(),
             pull_request: Some(case.pull.number),
             ..Outputs::bare(Outcome::Skipped)
         },

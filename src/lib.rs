@@ -173,6 +173,7 @@ fn told(trouble: &Trouble) -> String {
 /// Follows the rollout to an end of the watch, and tells it.
 async fn follow(mut watch: Watch<'_>) -> bool {
     let ended = watch.run().await;
+    watch.annotate();
     let inputs = watch.case.job.inputs;
     let tally = |watch: &Watch<'_>| tally::Tally::of(&watch.rollout.standings());
     match ended {

@@ -113,6 +113,7 @@ pub fn try_again(deployment: &mut Deployment, rerun: bool) {
     deployment.progress = Progress::Planned;
     deployment.started_at = None;
     deployment.waiting_since = None;
+    deployment.running_since = None;
     // Decisions were about the run of the last try.
     deployment.reviews = Vec::new();
 }

@@ -32,6 +32,8 @@ pub struct Deployment {
     pub started_at: Option<Time>,
     /// Since when protection rules hold it back.
     pub waiting_since: Option<Time>,
+    /// Since when it is at work, or was until it ended; not known if that fell between two looks.
+    pub running_since: Option<Time>,
     /// What holds it back now.
     pub gates: Vec<Gate>,
     /// Who decided what.
@@ -185,6 +187,7 @@ impl Deployment {
             progress: Progress::Planned,
             started_at: None,
             waiting_since: None,
+            running_since: None,
             gates: Vec::new(),
             reviews: Vec::new(),
         }

@@ -129,6 +129,9 @@ struct Row {
     b: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     g: Option<i64>,
+    /// running since, counted from the end, or from the start while it runs: small numbers pack well
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    u: Option<i64>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     r: Vec<usize>,
 }
@@ -138,6 +141,14 @@ enum WireProgress {
     I(i64, Option<String>),
     F(u64, u64, u8),
     E(u8, i64, Option<String>, Option<(u64, u64)>, Option<u64>),
+}
+
+/// The moment that `running_since` is written relative to.
+fn beside(deployment: &Deployment) -> Option<Time> {
+    match &deployment.progress {
+        Progress::Ended { at, .. } => Some(*at),
+        _ => deployment.started_at,
+    }
 }
 
 fn one() -> u32 {
@@ -261,6 +272,7 @@ impl Writer {
             p: self.progress(&deployment.progress),
             b: deployment.started_at.map(|time| self.seconds(time)),
             g: deployment.waiting_since.map(|time| self.seconds(time)),
+            u: deployment.running_since.zip(beside(deployment)).map(|(time, beside)| (time - beside).num_seconds()),
             r: reviews,
         }
     }
@@ -398,15 +410,21 @@ impl Reader<'_> {
             .iter()
             .map(|(name, written)| Some((name.clone(), paste(written, &planned, self.subject)?)))
             .collect::<Option<_>>()?;
-        Some(Deployment {
+        let mut deployment = Deployment {
             planned,
             tries: row.t,
             progress: self.progress(row.p.as_ref())?,
             started_at: self.maybe_time(row.b)?,
             waiting_since: self.maybe_time(row.g)?,
+            running_since: None,
             gates: Vec::new(),
             reviews: row.r.iter().map(|index| self.review(*index)).collect::<Option<_>>()?,
-        })
+        };
+        if let Some(seconds) = row.u {
+            let length = chrono::TimeDelta::try_seconds(seconds)?;
+            deployment.running_since = Some(beside(&deployment)?.checked_add_signed(length)?);
+        }
+        Some(deployment)
     }
 
     fn review(&self, index: usize) -> Option<Review> {
@@ -505,6 +523,9 @@ mod tests {
                 },
                 started_at: Some(start + chrono::TimeDelta::seconds(index as i64)),
                 waiting_since: Some(start + chrono::TimeDelta::seconds(index as i64 + 9)),
+                running_since: Some(
+                    start + chrono::TimeDelta::seconds((index as i64 * 977) % 90_000 - (index as i64 * 37) % 900),
+                ),
                 gates: vec![],
                 reviews: vec![Review {
                     state: "approved".to_owned(),

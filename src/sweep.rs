@@ -63,7 +63,7 @@ pub async fn run(job: Job<'_>) -> Result<Over, Failure> {
     }
     let Gathered { rows, tally, summaries, troubled } = gathered;
     let text =
-        if summaries.is_empty() { summary::sentence("No rollout is unfinished") } else { summaries.join("\n\n") };
+        if summaries.is_empty() { summary::sentence("No rollout is unfinished") } else { summary::join(summaries) };
     Ok(Over {
         outputs: Outputs { deployments: rows, tally, ..Outputs::bare(tally.result()) },
         summary: text,
@@ -103,6 +103,7 @@ async fn one(job: &Job<'_>, github: &Github, number: u64, gathered: &mut Gathere
     match begin::with_pull(job.clone(), github.clone(), vec![pull], nothing, false).await? {
         Begun::Watch(mut watch) => {
             let ended = watch.run().await;
+            watch.annotate();
             let standings = watch.rollout.standings();
             let outputs = watch.outputs(&standings);
             gathered.add(number, outputs, watch.summary_text(&ended));

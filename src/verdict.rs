@@ -58,6 +58,7 @@ pub fn apply(deployment: &mut Deployment, sighting: &Sighting, now: Time) {
     }
     if restarted {
         deployment.waiting_since = None;
+        deployment.running_since = None;
         deployment.gates = Vec::new();
     }
     if let Some(reviews) = &sighting.reviews {
@@ -89,6 +90,11 @@ pub fn apply(deployment: &mut Deployment, sighting: &Sighting, now: Time) {
         deployment.waiting_since = deployment.waiting_since.or(Some(run.updated_at.min(now)));
     } else {
         deployment.gates = Vec::new();
+    }
+    // Since it last began: a run that passes a second gate begins again.
+    let ran = deployment.run().is_some_and(|before| before.phase == Phase::Running);
+    if known.phase == Phase::Running && (!ran || deployment.running_since.is_none()) {
+        deployment.running_since = Some(run.updated_at.min(now));
     }
     deployment.progress = Progress::Followed(known);
 }
@@ -298,6 +304,28 @@ mod tests {
         let second = Sighting { run: later, gates: gate("production"), reviews: None, jobs: None };
         apply(&mut deployment, &second, at(100));
         assert_eq!(deployment.waiting_since, Some(at(90)));
+    }
+
+    #[test]
+    fn a_run_runs_since_it_last_began() {
+        let mut deployment = fresh();
+        let look = |status: &str, seconds: i64, gates| Sighting {
+            run: RunFacts { updated_at: at(seconds), ..run(status, None) },
+            gates,
+            reviews: None,
+            jobs: None,
+        };
+        let gate = Some(vec![crate::run::Gate { environment: "audit".to_owned(), ..Default::default() }]);
+        for (status, seconds, gates, since) in [
+            ("queued", 5, None, None),
+            ("in_progress", 10, None, Some(at(10))),
+            ("in_progress", 20, None, Some(at(10))),
+            ("waiting", 30, gate, Some(at(10))),
+            ("in_progress", 40, None, Some(at(40))),
+        ] {
+            apply(&mut deployment, &look(status, seconds, gates), at(100));
+            assert_eq!(deployment.running_since, since, "{status} at {seconds}");
+        }
     }
 
     #[test]

@@ -307,18 +307,9 @@ impl Watch<'_> {
             let hand =
                 Hand { released: stage == Stage::Finished || *watcher != Watcher::Here, ..self.case.hand.clone() };
             let record = Record { stage, hand, origin: self.origin.clone(), rollout: self.rollout.clone() };
-            let run_url = self.case.job.context.run_url();
-            let view = View {
-                rollout: &record.rollout,
-                standings: &standings,
-                stage,
-                reason: None,
-                watcher: watcher.clone(),
-                findings: &self.findings,
-                environments: &[],
-                server_url: &self.case.job.context.server_url,
-                run_url: &run_url,
-            };
+            let view =
+                View::of(&record.rollout, stage, watcher.clone(), &self.case.job.context, self.case.github.now())
+                    .checked(&self.findings, &[]);
             let body = comment::render(&view, &record.rollout.subject.comment_key, &state::encode(&record));
             let body = crate::report::log::redact(&body, &self.case.job.inputs.token);
             let known = sticky.place().map(|(id, _)| id);
@@ -377,19 +368,8 @@ impl Watch<'_> {
     }
 
     fn summary(&self, stage: Stage, watcher: &Watcher) -> String {
-        let standings = self.rollout.standings();
-        let run_url = self.case.job.context.run_url();
-        let view = View {
-            rollout: &self.rollout,
-            standings: &standings,
-            stage,
-            reason: None,
-            watcher: watcher.clone(),
-            findings: &self.findings,
-            environments: &[],
-            server_url: &self.case.job.context.server_url,
-            run_url: &run_url,
-        };
+        let view = View::of(&self.rollout, stage, watcher.clone(), &self.case.job.context, self.case.github.now())
+            .checked(&self.findings, &[]);
         summary::render(&view)
     }
 
@@ -445,18 +425,19 @@ impl Watch<'_> {
 
     /// One line for each deployment that changed.
     fn log(&mut self, standings: &[Standing]) {
-        let context = &self.case.job.context;
-        for change in changes::since(&self.rollout, standings, &self.logged, self.case.github.now()) {
-            let page =
-                change.run.map(|run| format!(" ({}/{}/actions/runs/{run})", context.server_url, context.repository));
-            let line = format!("{}{}", change.line, page.unwrap_or_default());
-            match change.status {
-                Status::Failed | Status::TimedOut | Status::Expired | Status::Lost => tracing::error!("{line}"),
-                Status::Rejected | Status::Cancelled => tracing::warn!("{line}"),
-                _ => tracing::info!("{line}"),
-            }
-        }
+        let now = self.case.github.now();
+        changes::log(&changes::since(&self.rollout, standings, &self.logged, now, &self.runs_url()));
         self.logged = standings.iter().map(|standing| standing.status).collect();
+    }
+
+    /// Annotates the run with what ended badly.
+    pub fn annotate(&self) {
+        annotations::ends(&self.rollout, &self.runs_url());
+    }
+
+    fn runs_url(&self) -> String {
+        let context = &self.case.job.context;
+        format!("{}/{}/actions/runs", context.server_url, context.repository)
     }
 }
 

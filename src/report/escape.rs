@@ -41,25 +41,36 @@ pub fn prose(text: &str) -> String {
     shown
 }
 
-/// Text outside code spans: Markdown's punctuation is escaped, and what GitHub links after rendering
-/// (mentions, references, addresses, commits) is broken by a character without width.
+/// Text outside code spans: Markdown's punctuation is escaped, and what GitHub looks for after rendering
+/// (mentions, references, addresses, commits, emoji, math) is broken by a character without width, or replaced.
+/// <https://docs.github.com/en/get-started/writing-on-github/working-with-advanced-formatting/autolinked-references-and-urls>
 fn plain(text: &str, shown: &mut String) {
     const BREAK: char = '\u{200b}';
     let text = text.replace("://", ":\u{200b}//");
     for word in text.split_inclusive(|letter: char| !letter.is_alphanumeric()) {
         let bare = word.trim_end_matches(|letter: char| !letter.is_alphanumeric());
         let commit = bare.len() >= 7 && bare.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let www = bare.eq_ignore_ascii_case("www") || bare.eq_ignore_ascii_case("gh");
+        let linked = ["www", "gh", "mailto", "xmpp"].iter().any(|known| bare.eq_ignore_ascii_case(known));
+        // A number at the start of a line would make a list of what follows.
+        let listed = shown.is_empty() && !bare.is_empty() && bare.bytes().all(|byte| byte.is_ascii_digit());
+        let emoji =
+            shown.ends_with(':') && word.starts_with(|letter: char| letter.is_alphanumeric() || "+-_".contains(letter));
         for (index, letter) in word.chars().enumerate() {
-            if (commit && index == 3) || (www && index == 1) {
+            if (commit && index > 0 && index % 6 == 0) || (linked && index == 1) || (emoji && index == 0) {
                 shown.push(BREAK);
             }
-            if letter.is_ascii_punctuation()
-                && !matches!(letter, '.' | ',' | ';' | ':' | '/' | '-' | '\'' | '"' | '(' | ')' | '%' | '=' | '?')
+            let opens_line = shown.is_empty() && matches!(letter, '-' | '=');
+            let harmless = letter.is_alphanumeric() || !letter.is_ascii() || " $|".contains(letter);
+            if opens_line || (listed && matches!(letter, '.' | ')')) || !(harmless || ".,;:/-'\"()%=?".contains(letter))
             {
                 shown.push('\\');
             }
-            shown.push(letter);
+            shown.push(match letter {
+                // No escape keeps GitHub's math away for certain, and a table is split before escapes are read.
+                '$' => '＄',
+                '|' => '¦',
+                other => other,
+            });
             if matches!(letter, '@' | '#') {
                 shown.push(BREAK);
             }
@@ -84,11 +95,12 @@ pub fn line(text: &str) -> String {
     shown.trim().to_owned()
 }
 
-/// Zero-width, bidirectional and tag characters, which make one name look like another.
+/// Zero-width, blank, bidirectional and tag characters, which make one name look like another.
 fn is_invisible(letter: char) -> bool {
     matches!(letter,
-        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180e}' | '\u{2800}'
+        | '\u{3164}' | '\u{ffa0}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// At most `most` characters, with an ellipsis where something was cut.

@@ -1,29 +1,24 @@
 //! What a merge would deploy: in which order, and whose approval each would need.
 
-use super::{View, escape, words};
+use super::{View, escape, fold, words};
 use crate::{
     github::{Environment, Rules},
     preflight::environments::find,
     rollout::Deployment,
-    run::Gate,
 };
 
 /// The table of a plan, in at most `room` bytes.
 pub fn table(view: &View<'_>, room: usize) -> String {
-    if view.rollout.deployments.is_empty() {
+    const HEAD: &str = "\n| # | Deployment | Environment | Approval by | After |\n|---|---|---|---|---|\n";
+    let all = &view.rollout.deployments;
+    let Some(room) = room.checked_sub(HEAD.len() + 100).filter(|_| !all.is_empty()) else {
         return String::new();
-    }
-    let mut text = "\n| # | Deployment | Environment | Approval by | After |\n|---|---|---|---|---|\n".to_owned();
-    let room = room.saturating_sub(100);
-    let all = view.rollout.deployments.len();
-    for (index, deployment) in view.rollout.deployments.iter().enumerate() {
-        let row = row(view, index, deployment);
-        if text.len() + row.len() > room {
-            let more = words::plural(all - index, "more row");
-            text.push_str(&format!("\n{more} not shown here; the job summary and the output have all.\n"));
-            break;
-        }
-        text.push_str(&row);
+    };
+    let rows = all.iter().enumerate().map(|(index, deployment)| row(view, index, deployment));
+    let (rows, more) = fold::fit(rows, usize::MAX, room);
+    let mut text = format!("{HEAD}{rows}");
+    if more > 0 {
+        text.push_str(&format!("\nand {more} more; the job summary and the output `deployments` have all\n"));
     }
     text
 }
@@ -38,12 +33,11 @@ fn row(view: &View<'_>, index: usize, deployment: &Deployment) -> String {
             escape::prose(&escape::short(reason, 160))
         );
     }
-    let needs: Vec<String> = planned.needs.iter().map(|need| (need + 1).to_string()).collect();
     format!(
         "| {number} | {name} | {} | {} | {} |\n",
-        escape::code(&planned.environment),
+        words::environment(&planned.environment),
         approval(find(view.environments, &planned.environment)),
-        needs.join(", ")
+        words::numbers(&planned.needs)
     )
 }
 
@@ -55,7 +49,7 @@ fn approval(environment: Option<&Environment>) -> String {
     let Rules { reviewers, wait_minutes, apps, .. } = rules;
     let mut parts = Vec::new();
     if !reviewers.is_empty() {
-        parts.push(words::reviewers(&[Gate { reviewers: reviewers.clone(), ..Gate::default() }]));
+        parts.push(words::reviewers(reviewers));
     }
     parts.extend(apps.iter().map(|app| format!("app {}", escape::code(app))));
     if *wait_minutes > 0 {

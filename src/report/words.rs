@@ -1,23 +1,42 @@
-//! Phrases that comment, summary and log share: names, times, the headline.
+//! Phrases that comment, summary and log share: names, times, durations, counts.
 
-use super::{View, escape};
+use chrono::TimeDelta;
+
+use super::escape;
 use crate::{
-    checks::Check,
-    finding::{Finding, Severity},
     plan::Planned,
-    rollout::{Deployment, Status},
+    rollout::{Deployment, Progress, Status},
     run::{Gate, Reviewer, Time},
-    state::Stage,
 };
 
 /// `2026-11-22 15:04 UTC`
 pub fn moment(time: Time) -> String {
-    time.format("%Y-%m-%d %H:%M UTC").to_string()
+    format!("{} UTC", stamp(time))
 }
 
-/// A sign and the word: the word alone tells all, for those who do not see the sign.
-pub fn status(status: Status) -> String {
-    let sign = match status {
+/// `2026-11-22 15:04`, where the head of the column says that it is UTC.
+pub fn stamp(time: Time) -> String {
+    time.format("%Y-%m-%d %H:%M").to_string()
+}
+
+/// `4m 12s`, `2h 5m`, `3d 4h`: the two largest units are enough for people.
+pub fn span(length: TimeDelta) -> String {
+    let seconds = length.num_seconds().max(0);
+    let units = [(seconds / 86_400, 'd'), (seconds / 3600 % 24, 'h'), (seconds / 60 % 60, 'm'), (seconds % 60, 's')];
+    let first = units.iter().position(|(number, _)| *number > 0).unwrap_or(3);
+    let shown: Vec<String> = units
+        .iter()
+        .skip(first)
+        .take(2)
+        .filter(|(number, unit)| *number > 0 || (first == 3 && *unit == 's'))
+        .map(|(number, unit)| format!("{number}{unit}"))
+        .collect();
+    shown.join(" ")
+}
+
+/// The sign of a status. It never stands without the word.
+pub fn sign(status: Status) -> &'static str {
+    match status {
         Status::Blocked => "⏸️",
         Status::Dispatching => "📨",
         Status::Queued => "🕐",
@@ -31,150 +50,117 @@ pub fn status(status: Status) -> String {
         Status::Skipped => "⏭️",
         Status::Expired => "📅",
         Status::Lost => "❓",
-    };
-    let word = if status == Status::Waiting { "waiting for approval" } else { status.word() };
-    format!("{sign} {word}")
+    }
+}
+
+/// A sign and the word: the word alone tells all, for those who do not see the sign.
+pub fn status(status: Status) -> String {
+    format!("{} {}", sign(status), status.word())
 }
 
 /// `` `vpc` in `plat-use2-dev` ``
 pub fn name(planned: &Planned) -> String {
-    let component = escape::code(&escape::short(&planned.component, 100));
+    let component = component(planned);
     match &planned.stack {
         Some(stack) => format!("{component} in {}", escape::code(&escape::short(stack, 100))),
         None => component,
     }
 }
 
+/// The component alone.
+pub fn component(planned: &Planned) -> String {
+    escape::code(&escape::short(&planned.component, 100))
+}
+
+/// An environment, or what stands where there is none.
+pub fn environment(name: &str) -> String {
+    if name.is_empty() { "none".to_owned() } else { escape::code(&escape::short(name, 100)) }
+}
+
 /// `` `mona`, `hubot` or team `platform` ``; empty where nobody is named.
-pub fn reviewers(gates: &[Gate]) -> String {
-    let mut all: Vec<&Reviewer> = gates.iter().flat_map(|gate| &gate.reviewers).collect();
+pub fn reviewers<'a>(all: impl IntoIterator<Item = &'a Reviewer>) -> String {
+    let mut all: Vec<&Reviewer> = all.into_iter().collect();
     all.sort();
     all.dedup();
     let names: Vec<String> = all
         .into_iter()
         .map(|reviewer| match reviewer {
-            Reviewer::User(login) => escape::code(login),
-            Reviewer::Team(slug) => format!("team {}", escape::code(slug)),
+            Reviewer::User(login) => escape::code(&escape::short(login, 50)),
+            Reviewer::Team(slug) => format!("team {}", escape::code(&escape::short(slug, 50))),
         })
         .collect();
-    match names.as_slice() {
-        [] => String::new(),
-        [one] => one.clone(),
-        [first @ .., last] => format!("{} or {last}", first.join(", ")),
+    list(&names, 8, "or")
+}
+
+/// `a, b and c`, or `a, b and 7 more`. A list that is long by one is shown whole.
+pub fn list(names: &[String], most: usize, and: &str) -> String {
+    let (shown, more) =
+        if names.len() > most + 1 { (names.get(..most).unwrap_or(names), names.len() - most) } else { (names, 0) };
+    match (shown, more) {
+        ([], _) => String::new(),
+        ([one], 0) => one.clone(),
+        ([first @ .., last], 0) => format!("{} {and} {last}", first.join(", ")),
+        (shown, more) => format!("{} {and} {more} more", shown.join(", ")),
     }
 }
 
-/// When the last wait timer ends.
+/// When the last wait timer of these gates ends.
 pub fn timer_end(deployment: &Deployment) -> Option<Time> {
-    deployment
-        .gates
-        .iter()
-        .filter(|gate| gate.wait_minutes > 0)
-        .filter_map(|gate| {
-            let minutes = chrono::TimeDelta::try_minutes(i64::try_from(gate.wait_minutes).ok()?)?;
-            gate.wait_started_at.or(deployment.waiting_since)?.checked_add_signed(minutes)
-        })
-        .max()
-}
-
-/// The finding by which a rollout is, or would be, held.
-fn held<'a>(view: &View<'a>) -> Option<&'a Finding> {
-    view.findings.iter().find(|finding| finding.check == Check::MaxDeployments)
-}
-
-/// What has to be said right under the headline: why nothing is deployed, how it is released.
-pub fn lead(view: &View<'_>) -> String {
-    let broken = view.findings.iter().any(|finding| finding.severity == Severity::Error);
-    match (view.reason, held(view)) {
-        (Some(reason), _) => format!("\n{}.\n", escape::prose(&capital(reason))),
-        (None, Some(finding)) if !broken && view.stage == Stage::Preview => {
-            format!("\n{}.\n", escape::prose(&finding.remedy))
-        }
-        (None, Some(finding)) if view.stage == Stage::Held => {
-            format!("\n{} of [this run]({}).\n", escape::prose(&finding.remedy), view.run_url)
-        }
-        _ => String::new(),
-    }
-}
-
-/// With a capital letter, as a sentence begins.
-fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
-}
-
-/// The one line that answers "where does it stand".
-pub fn headline(view: &View<'_>) -> String {
-    let tally = view.tally();
-    let all = tally.all();
-    let planned = view.rollout.deployments.iter().filter(|deployment| deployment.planned.skip.is_none()).count();
-    match view.stage {
-        Stage::Preview if view.reason.is_some() => return "A merge would deploy nothing".to_owned(),
-        Stage::Refused if view.reason.is_some() => return "Nothing is deployed".to_owned(),
-        Stage::Preview => {
-            let count = view.findings.iter().filter(|finding| finding.severity == Severity::Error).count();
-            let lead = format!("A merge would make {}", plural(planned, "deployment"));
-            return match count {
-                0 if held(view).is_some() => {
-                    format!(
-                        "A merge would be held: {} are more than `max-deployments` allows",
-                        plural(planned, "deployment")
-                    )
-                }
-                0 => lead,
-                _ => format!("A merge would deploy nothing: the checks found {}", plural(count, "error")),
-            };
-        }
-        Stage::Refused => return "Nothing was deployed: the checks found errors".to_owned(),
-        Stage::Held => {
-            return format!("Held: {} are more than `max-deployments` allows", plural(planned, "deployment"));
-        }
-        Stage::Live | Stage::Finished => {}
-    }
-    if all == 0 {
-        return "Nothing to deploy".to_owned();
-    }
-    let count = |status: Status| view.standings.iter().filter(|standing| standing.status == status).count();
-    let mut parts = Vec::new();
-    let order = [
-        Status::Failed,
-        Status::TimedOut,
-        Status::Expired,
-        Status::Lost,
-        Status::Rejected,
-        Status::Cancelled,
-        Status::Running,
-        Status::Queued,
-        Status::Dispatching,
-        Status::Blocked,
-        Status::Succeeded,
-        Status::Skipped,
-    ];
-    for status in order {
-        let number = count(status);
-        if number > 0 {
-            parts.push(format!("{number} {}", status.word()));
-        }
-    }
-    let waiting = count(Status::Waiting);
-    let lead = if waiting > 0 {
-        let verb = if waiting == 1 { "waits" } else { "wait" };
-        format!("{waiting} of {} {verb} for approval", plural(all, "deployment"))
-    } else if tally.pending > 0 {
-        format!("{} of {} finished", all - tally.pending, plural(all, "deployment"))
-    } else if tally.succeeded == all {
-        return if all == 1 {
-            "The deployment succeeded".to_owned()
-        } else {
-            format!("All {all} deployments succeeded")
-        };
-    } else {
-        format!("Finished: {}", plural(all, "deployment"))
+    let end = |gate: &Gate| {
+        let minutes = TimeDelta::try_minutes(i64::try_from(gate.wait_minutes).ok()?)?;
+        gate.wait_started_at.or(deployment.waiting_since)?.checked_add_signed(minutes)
     };
-    if parts.is_empty() { lead } else { format!("{lead} · {}", parts.join(" · ")) }
+    deployment.gates.iter().filter(|gate| gate.wait_minutes > 0).filter_map(end).max()
+}
+
+/// Whether nobody is asked: only timers hold it back.
+pub fn only_timer(deployment: &Deployment) -> bool {
+    timer_end(deployment).is_some() && deployment.gates.iter().all(|gate| gate.reviewers.is_empty())
+}
+
+/// How long it was held back before it ran, where both moments are known.
+pub fn waited(deployment: &Deployment) -> Option<TimeDelta> {
+    let (since, until) = (deployment.waiting_since?, deployment.running_since?);
+    (until >= since).then(|| until - since)
+}
+
+/// How long it ran, where both moments are known.
+pub fn ran(deployment: &Deployment) -> Option<TimeDelta> {
+    match &deployment.progress {
+        Progress::Ended { at, .. } => deployment.running_since.filter(|since| since <= at).map(|since| *at - since),
+        _ => None,
+    }
 }
 
 /// `1 deployment`, `2 deployments`
 pub fn plural(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+/// Places in the plan, for people: from 1.
+pub fn numbers(needs: &[usize]) -> String {
+    let needs: Vec<String> = needs.iter().map(|need| (need + 1).to_string()).collect();
+    list(&needs, 8, "and")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_has_its_two_largest_units() {
+        let shown = |seconds: i64| span(TimeDelta::seconds(seconds));
+        assert_eq!([0, 9, 60, 252, 7500, 273_900].map(shown), ["0s", "9s", "1m", "4m 12s", "2h 5m", "3d 4h"]);
+        assert_eq!(shown(86_400 + 59), "1d");
+        assert_eq!(shown(-5), "0s");
+    }
+
+    #[test]
+    fn a_list_says_how_many_it_leaves_out() {
+        let names = |count: usize| (0..count).map(|index| index.to_string()).collect::<Vec<_>>();
+        assert_eq!(list(&names(0), 2, "and"), "");
+        assert_eq!(list(&names(1), 2, "and"), "0");
+        assert_eq!(list(&names(3), 2, "or"), "0, 1 or 2");
+        assert_eq!(list(&names(4), 2, "and"), "0, 1 and 2 more");
+    }
 }

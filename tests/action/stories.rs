@@ -108,7 +108,7 @@ fn a_failed_job_is_named_with_its_step_and_skips_what_needs_it() {
         "{comment}"
     );
     assert!(comment.contains("/job/"), "a link to the log: {comment}");
-    assert!(ended.log.contains("::error::"), "{}", ended.log);
+    assert!(ended.log.contains("::error title=failed::`cluster` in `plat-dev` → `dev`: job"), "{}", ended.log);
 }
 
 #[test]
@@ -138,9 +138,9 @@ fn two_gates_in_one_run_are_told_one_after_the_other() {
     );
     world.workflow("atmos-terraform-apply.yaml", &yaml);
     world.environment(Environment::named("audit").reviewed_by(&["hubot"]));
-    world.when(|_| true).reviewed_for("prod", Duration::from_millis(80), Approved, "mona", "first").reviewed_for(
+    world.when(|_| true).reviewed_for("prod", Duration::from_millis(500), Approved, "mona", "first").reviewed_for(
         "audit",
-        Duration::from_millis(80),
+        Duration::from_millis(500),
         Approved,
         "hubot",
         "second",

@@ -1,0 +1,77 @@
+//! Who decided what, when that was seen, and in what words.
+
+use std::collections::BTreeMap;
+
+use super::{View, escape, fold, words};
+use crate::{plan::Planned, run::Review};
+
+/// Deployments named in one row.
+const NAMED: usize = 8;
+
+/// The audit list, in at most `room` bytes. One decision about many deployments is one row.
+pub fn decisions(view: &View<'_>, open: bool, room: usize) -> String {
+    const HEAD: &str = "| Decision | By | Environment | Deployment | Words | Seen (UTC) |\n|---|---|---|---|---|---|\n";
+    let Some(room) = room.checked_sub(fold::FRAME + HEAD.len() + 120) else {
+        return String::new();
+    };
+    let rows = rows(view);
+    if rows.is_empty() {
+        return String::new();
+    }
+    let all: usize = rows.iter().map(|(_, planned)| planned.len()).sum();
+    let (lines, more) = fold::fit(rows.iter().map(|(review, planned)| row(view, review, planned)), usize::MAX, room);
+    let mut body = format!("{HEAD}{lines}");
+    if more > 0 {
+        body.push_str(&format!("\nand {more} more; the job summary and the output `deployments` have all\n"));
+    }
+    fold::details(&format!("Decisions ({all})"), open, &body)
+}
+
+/// The decisions in the order in which they were seen, each with what it was about.
+fn rows<'a>(view: &'a View<'_>) -> Vec<(&'a Review, Vec<&'a Planned>)> {
+    let mut rows: Vec<(&Review, Vec<&Planned>)> = Vec::new();
+    let mut known: BTreeMap<_, usize> = BTreeMap::new();
+    for (deployment, _) in view.rows() {
+        for review in &deployment.reviews {
+            let key = (review.seen_at, &review.state, &review.user, &review.comment, &review.environments);
+            let index = *known.entry(key).or_insert_with(|| {
+                rows.push((review, Vec::new()));
+                rows.len() - 1
+            });
+            if let Some((_, planned)) = rows.get_mut(index) {
+                planned.push(&deployment.planned);
+            }
+        }
+    }
+    rows.sort_by_key(|(review, _)| review.seen_at);
+    rows
+}
+
+fn row(view: &View<'_>, review: &Review, planned: &[&Planned]) -> String {
+    let subject = &view.rollout.subject;
+    // GitHub's own rule against self-review cannot see them: the dispatch comes from the token's bot.
+    let own = match review.user.as_str() {
+        "" => "",
+        user if user == subject.author => " (wrote the pull request)",
+        user if user == subject.merged_by => " (merged it)",
+        _ => "",
+    };
+    let state = match review.state.as_str() {
+        "approved" => "✅ approved".to_owned(),
+        "rejected" => "⛔ rejected".to_owned(),
+        other => escape::code(&escape::short(other, 40)),
+    };
+    let environments: Vec<String> = review.environments.iter().map(|name| words::environment(name)).collect();
+    let names: Vec<String> = planned.iter().map(|planned| words::name(planned)).collect();
+    let comment = match review.comment.trim() {
+        "" => String::new(),
+        comment => escape::code(&escape::short(comment, 300)),
+    };
+    format!(
+        "| {state} | {}{own} | {} | {} | {comment} | {} |\n",
+        escape::code(&escape::short(&review.user, 50)),
+        words::list(&environments, NAMED, "and"),
+        words::list(&names, NAMED, "and"),
+        words::stamp(review.seen_at),
+    )
+}

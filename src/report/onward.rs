@@ -1,0 +1,156 @@
+//! What can be done next, and who watches: how to try again, how to release, what a lost run means.
+
+use super::{View, Watcher, escape, words};
+use crate::{
+    rollout::{Progress, Rollout, Status},
+    run::Time,
+    state::Stage,
+};
+
+/// Right below the headline: why nothing is deployed, how it is released.
+pub fn lead(view: &View<'_>) -> String {
+    match (view.reason, view.held()) {
+        (Some(reason), _) => format!("\n{}.\n", escape::prose(&capital(reason))),
+        (None, Some(finding)) if !view.broken() && view.stage == Stage::Preview => {
+            format!("\n{}.\n", escape::prose(&finding.remedy))
+        }
+        (None, Some(finding)) if view.stage == Stage::Held => {
+            format!("\n{} of [this run]({}).\n", escape::prose(&finding.remedy), view.run_url)
+        }
+        _ => String::new(),
+    }
+}
+
+/// With a capital letter, as a sentence begins.
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// Right below the headline, where nobody watches any more: what is shown may be out of date.
+pub fn unwatched(view: &View<'_>) -> String {
+    let Watcher::Nobody(why) = &view.watcher else {
+        return String::new();
+    };
+    if view.stage == Stage::Finished {
+        return String::new();
+    }
+    let blocked = match view.count(Status::Blocked) {
+        0 => String::new(),
+        number => format!(", and {} will not be dispatched", words::plural(number, "blocked deployment")),
+    };
+    format!(
+        "\n> [!WARNING]\n> **Nobody is watching any more** ({}). What is under way goes on by itself{blocked}; this \
+         comment stays as it is until the [job]({}) is re-run: it goes on from here, and dispatches nothing twice.\n",
+        escape::prose(&escape::short(why, 300)),
+        view.run_url
+    )
+}
+
+/// How to go on, where something did not succeed or did not begin.
+pub fn how(view: &View<'_>) -> String {
+    let lines = match view.stage {
+        Stage::Preview | Stage::Held => Vec::new(),
+        Stage::Refused if view.reason.is_some() => vec![format!(
+            "To deploy it all the same, change that and re-run the [job]({}), or run this workflow by \
+             `workflow_dispatch` with `pull-request: {}`.",
+            view.run_url, view.rollout.subject.pull_request
+        )],
+        Stage::Refused => refused(view),
+        Stage::Live | Stage::Finished => again(view),
+    };
+    if lines.is_empty() {
+        return String::new();
+    }
+    let lines: Vec<String> = lines.into_iter().map(|line| format!("- {line}\n")).collect();
+    format!("\n#### How to go on\n\n{}", lines.concat())
+}
+
+fn refused(view: &View<'_>) -> Vec<String> {
+    vec![
+        format!(
+            "What is mended in the repository: run this workflow by `workflow_dispatch` with `pull-request: {}`.",
+            view.rollout.subject.pull_request
+        ),
+        format!(
+            "What is mended outside it (environments, settings): re-running the [job]({}) is enough.",
+            view.run_url
+        ),
+    ]
+}
+
+/// What re-running does about each way of ending badly.
+fn again(view: &View<'_>) -> Vec<String> {
+    let tally = view.tally();
+    if tally.failed + tally.rejected + tally.cancelled == 0 {
+        return Vec::new();
+    }
+    let job = format!("[job]({})", view.run_url);
+    let mut lines = vec![if view.stage == Stage::Finished {
+        format!(
+            "Re-run the {job}: it tries once more what did not succeed, with what was skipped because of it. What \
+             succeeded is kept."
+        )
+    } else {
+        format!(
+            "A failed run may be re-run by hand now: it is followed. When all have ended, re-running the {job} tries \
+             once more what did not succeed."
+        )
+    }];
+    if view.count(Status::Rejected) > 0 {
+        lines.push("What was rejected asks its reviewers again; without a re-run it stays undone.".to_owned());
+    }
+    if view.count(Status::Expired) > 0 {
+        lines.push("A gate closes after 30 days without a decision: a new try asks its reviewers again.".to_owned());
+    }
+    if view.count(Status::Lost) > 0 {
+        lines.push(
+            "Whether what is lost was applied is not known: look at the infrastructure itself first. A re-run looks \
+             for its run once more, and dispatches again only where GitHub has none."
+                .to_owned(),
+        );
+    }
+    lines
+}
+
+/// Who watches, the last change, the commit.
+pub fn foot(view: &View<'_>) -> String {
+    let subject = &view.rollout.subject;
+    let (what, commit) = match view.stage {
+        Stage::Preview => ("commit", &subject.head_sha),
+        _ => ("merge commit", &subject.merge_commit),
+    };
+    let commit = escape::code(&escape::short(commit, 8).replace('…', ""));
+    let run = format!("[run {}]({})", view.run_url.rsplit('/').next().unwrap_or_default(), view.run_url);
+    let watched = match (&view.watcher, view.stage) {
+        (_, Stage::Finished) => format!("Finished; followed by {run}"),
+        (_, Stage::Preview) => format!("A preview by {run}: nothing is deployed before the merge"),
+        (_, Stage::Refused | Stage::Held) => format!("Checked by {run}"),
+        (Watcher::Here, _) => format!("Followed by {run}"),
+        (Watcher::Later, _) => format!("As {run} saw it; the next run of the action looks again"),
+        (Watcher::Nobody(_), _) => format!("Last followed by {run}"),
+    };
+    let approvals = match view.stage {
+        Stage::Live if view.count(Status::Waiting) > 0 => " · approvals happen on the linked review pages, never here",
+        _ => "",
+    };
+    let changed = last_change(view.rollout).map(|time| format!(" · last change {}", words::moment(time)));
+    format!("\n<sub>{watched}{} · {what} {commit}{approvals}</sub>\n", changed.unwrap_or_default())
+}
+
+/// The latest moment that is known of a rollout. A comment names it instead of the present, so that it need not be
+/// written again while nothing changes.
+fn last_change(rollout: &Rollout) -> Option<Time> {
+    let times = rollout.deployments.iter().flat_map(|deployment| {
+        let progress = match &deployment.progress {
+            Progress::Intended { at, .. } | Progress::Ended { at, .. } => Some(*at),
+            Progress::Planned | Progress::Followed(_) => None,
+        };
+        let reviews = deployment.reviews.iter().map(|review| review.seen_at);
+        [progress, deployment.started_at, deployment.waiting_since, deployment.running_since]
+            .into_iter()
+            .flatten()
+            .chain(reviews)
+    });
+    times.max()
+}
