@@ -63,13 +63,16 @@ fn lists_of_two_kinds_or_of_none_are_refused_with_the_place() {
         &["`[1].stack_slug`", "`[0].needs`", "comment-key"],
     );
     refused(r#"[{"component": "a", "component_path": "x", "path": "y"}]"#, &["`[0].component_path`", "`[0].path`"]);
-    refused(r#"[{"component": "a", "enviroment": "x"}]"#, &["`[0]`", "did you mean `environment`?"]);
-    refused(r#"[{"component": 5}]"#, &["`[0].component`", "expected a string"]);
+    refused(r#"[{"component": "a", "enviroment": "x"}]"#, &["`[0].enviroment`", "did you mean `environment`?"]);
+    refused(
+        r#"[{"component": 5}]"#,
+        &["`[0].component` (line 1, column 16)", "the number `5` stands where a string is expected"],
+    );
     refused(r#"[{"component": " "}]"#, &["`[0].component`", "is empty"]);
     refused(r#"[{"component": "a\nb"}]"#, &["`[0].component`", "control character"]);
-    refused(r#"[{"component": "a", "needs": "b"}]"#, &["`[0].needs`", "an array of strings"]);
+    refused(r#"[{"component": "a", "needs": "b"}]"#, &["`[0].needs`", "a string stands where an array is expected"]);
     refused(r#"[{"component": "a", "needs": [1]}]"#, &["`[0].needs[0]`"]);
-    refused(r#"[{"component": "a", "inputs": []}]"#, &["`[0].inputs`", "an object"]);
+    refused(r#"[{"component": "a", "inputs": []}]"#, &["`[0].inputs`", "an array stands where an object is expected"]);
     refused(r#"[{"component": "a", "path": "../x"}]"#, &["`[0].path`", "`..`"]);
     refused(r#"[{"component": "a", "path": "/x"}]"#, &["`[0].path`", "absolute"]);
     refused(r#"["a"]"#, &["`[0]`", "a string stands where"]);
@@ -173,6 +176,83 @@ fn a_component_is_deleted_when_its_folder_is_gone_and_nothing_is_asked_of_others
         ["old by rule 2, deleted", "kept by rule 1", "half by rule 1", "charts/old by no rule, deleted", ". by rule 6"]
     );
     assert_eq!(mapped.rest, [5]);
+}
+
+/// A chain of dependents, each below the other.
+fn chain(depth: usize) -> String {
+    let mut text = "[".to_owned();
+    for level in 0..depth {
+        text.push_str(&format!(r#"{{"component": "c{level}", "dependents": ["#));
+    }
+    text + &"]}".repeat(depth) + "]"
+}
+
+#[test]
+fn dependents_nest_a_hundred_deep_and_deeper_ones_are_refused_with_the_way_out() {
+    let found = items(&chain(101));
+    assert_eq!(found.len(), 101);
+    assert_eq!(found[100].needs, [Need::item(99)]);
+    for depth in [102, 5_000, 300_000] {
+        refused(&chain(depth), &["more than 100 deep", "at the top of the list", "`[0].dependents[0]"]);
+    }
+    let deep = |value: String| format!(r#"[{{"component": "a", "settings": {value}, "x": {value}}}]"#);
+    assert_eq!(items(&deep("[".repeat(5_000) + &"]".repeat(5_000)).replace("\"settings\"", "\"y\"")).len(), 1);
+    let input = "[".repeat(5_000) + &"]".repeat(5_000);
+    let pro = format!(
+        r#"[{{"component": "a", "settings": {{"pro": {{"pull_request": {{"merged": {{"workflows": {{"a.yml": {{"inputs": {{"x": {input}}}}}}}}}}}}}}}}}]"#
+    );
+    refused(&pro, &["workflows.a.yml.inputs`", "the input `x`", "nested too deeply"]);
+    refused(&format!(r#"[{{"component": "a", "inputs": {{"x": {input}}}}}]"#), &["nested too deeply"]);
+}
+
+#[test]
+fn dependents_come_in_any_order_of_keys_and_keep_the_order_in_which_they_are_seen() {
+    // As `jq --sort-keys` writes it: `dependents` before `stack`.
+    let found = items(
+        r#"[{"component": "a", "dependents": [{"component": "b", "dependents": null, "stack": "s"}], "stack": "s"},
+            {"component": "b", "component_path": "p", "deleted": true, "stack": "s", "dependents": [{"component": "c"}]}]"#,
+    );
+    let told: Vec<_> = found.iter().map(|item| (item.component.as_str(), item.needs.clone())).collect();
+    assert_eq!(told, [("a", vec![]), ("b", vec![Need::item(0)]), ("c", vec![Need::item(1)])]);
+    assert_eq!((found[1].path.as_deref(), found[1].deleted), (Some("p"), true), "every sight tells what it knows");
+}
+
+#[test]
+fn inputs_that_are_no_strings_are_written_as_they_stand() {
+    let found = items(
+        r#"[{"component": "a", "inputs": {"n": 1.10, "big": 12345678901234567890123, "b": false, "z": null,
+            "l": [1, {"a": "é"}], "s": "a\nb"}}]"#,
+    );
+    let Wish::Own(own) = &found[0].wish else { panic!("{found:?}") };
+    let told: Vec<String> = own.inputs.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    assert_eq!(told, ["b=false", "big=12345678901234567890123", "l=[1,{\"a\":\"é\"}]", "n=1.10", "s=a\nb", "z="]);
+}
+
+/// Ten times as much must not take a hundred times as long: the bounds are generous for a debug build on a
+/// machine that others load, and far below what a list gone through again for each item would take.
+#[test]
+fn large_lists_take_no_time_that_grows_with_the_square() {
+    use std::{fmt::Write, time::Instant};
+    let begin = Instant::now();
+    let mut atmos = "[".to_owned();
+    for index in 0..20_000 {
+        let comma = if index == 0 { "" } else { "," };
+        write!(
+            atmos,
+            r#"{comma}{{"component":"c{index}","stack":"s","component_type":"t","dependents":[
+               {{"component":"shared","stack":"s","component_type":"t","dependents":[{{"component":"d{index}","stack":"s"}}]}}]}}"#
+        )
+        .unwrap();
+    }
+    let found = items(&(atmos + "]"));
+    assert_eq!((found.len(), found[1].needs.len()), (40_001, 20_000));
+    let config = Config::parse("d.yml", RULES).unwrap();
+    let text: String = (0..100_000).map(|index| format!("live/prod/c{}/f{index}.tf\n", index % 500)).collect();
+    let Ok(List::Lines(lines)) = parse(&text) else { panic!("lines") };
+    let sights: Vec<Sight> =
+        lines.into_iter().map(|line| Sight { path: line.text, removed: false, line: Some(line.number) }).collect();
+    assert_eq!(map(&config, &sights, &BTreeSet::new()).items.len(), 500);
+    assert!(begin.elapsed().as_secs() < 40, "{:?}", begin.elapsed());
 }
 
 fn tree(shape: &[(usize, Vec<usize>)], node: usize, depth: usize) -> serde_json::Value {

@@ -9,6 +9,7 @@ mod events;
 mod examples;
 mod faults;
 mod leaving;
+mod mistakes;
 mod preflight;
 mod preview;
 mod resuming;
