@@ -101,12 +101,6 @@ impl<'de> Visitor<'de> for Nodes<'_, 'de> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<usize>, A::Error> {
-        if self.depth > DEEPEST {
-            return Err(A::Error::custom(format!(
-                "dependents lie more than {DEEPEST} deep in one another, which is more than is read here: list deeper \
-                 ones at the top of the list, each with its own dependents"
-            )));
-        }
         let mut found = Vec::new();
         while let Some(index) = list.next_element_seed(Node { fold: self.fold, depth: self.depth })? {
             found.push(index);
@@ -167,6 +161,12 @@ impl<'de> Visitor<'de> for Node<'_, 'de> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<usize, A::Error> {
+        if self.depth > DEEPEST {
+            return Err(A::Error::custom(format!(
+                "dependents lie more than {DEEPEST} deep in one another, which is more than is read here: list deeper \
+                 ones at the top of the list, each with its own dependents"
+            )));
+        }
         let turn = self.fold.turn();
         let mut sight = Sight::default();
         let mut dependents = Vec::new();

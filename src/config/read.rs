@@ -185,7 +185,8 @@ impl Reader {
     fn matcher(&mut self, node: &Node, path: &str) -> Match {
         let mut matcher = Match::default();
         let fields = self.fields(node, path, &MATCH_KEYS);
-        if fields.is_empty() && matches!(node.value, Value::Map(_) | Value::Null) {
+        let empty = matches!(&node.value, Value::Map(pairs) if pairs.is_empty());
+        if empty || node.value == Value::Null {
             self.mistake(node.place, format!("`{path}` is empty: for everything write `match: {{component: \"**\"}}`"));
         }
         for (name, node) in fields {

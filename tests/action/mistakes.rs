@@ -42,7 +42,7 @@ fn every_mistake_of_the_config_is_an_annotation_at_its_line_and_stands_in_the_co
     ended.expect("failed", 1);
     let comment = stage.comment();
     for (place, part) in
-        [("line=2,col=14", "did you mean `path`?"), ("line=2,col=35", "`rules[0].environment` is no usable template")]
+        [("line=2,col=14", "did you mean `path`?"), ("line=2,col=36", "`rules[0].environment` is no usable template")]
     {
         let line = ended.log.lines().find(|line| line.contains(part)).unwrap_or_else(|| panic!("{}", ended.log));
         assert!(line.starts_with(&format!("::error title=config,file=.github/deployments.yml,{place}::")), "{line}");

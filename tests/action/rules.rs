@@ -224,7 +224,8 @@ fn a_rule_that_never_matches_is_a_warning_and_stops_nothing() {
     let ended = stage.run();
     ended.expect("succeeded", 0);
     assert!(
-        ended.log.contains("::warning title=config::") && ended.log.contains("can never match: rule 1"),
+        ended.log.contains("::warning title=config,file=.github/deployments.yml,line=15,col=5::")
+            && ended.log.contains("can never match: rule 1"),
         "{}",
         ended.log
     );
