@@ -195,8 +195,9 @@ fn dependents_nest_a_hundred_deep_and_deeper_ones_are_refused_with_the_way_out()
     for depth in [102, 5_000, 300_000] {
         refused(&chain(depth), &["more than 100 deep", "at the top of the list", "`[0].dependents[0]"]);
     }
-    let deep = |value: String| format!(r#"[{{"component": "a", "settings": {value}, "x": {value}}}]"#);
-    assert_eq!(items(&deep("[".repeat(5_000) + &"]".repeat(5_000)).replace("\"settings\"", "\"y\"")).len(), 1);
+    // What nobody reads may be as deep as it likes.
+    let unread = format!(r#"[{{"component": "a", "affected": "x", "y": {}{}}}]"#, "[".repeat(5_000), "]".repeat(5_000));
+    assert_eq!(items(&unread).len(), 1);
     let input = "[".repeat(5_000) + &"]".repeat(5_000);
     let pro = format!(
         r#"[{{"component": "a", "settings": {{"pro": {{"pull_request": {{"merged": {{"workflows": {{"a.yml": {{"inputs": {{"x": {input}}}}}}}}}}}}}}}}}]"#
