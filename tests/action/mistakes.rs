@@ -77,6 +77,19 @@ fn mistakes_of_list_and_config_are_told_together() {
 }
 
 #[test]
+fn a_list_of_a_million_lines_is_mapped_or_refused_by_its_last_line() {
+    let lines: String = (0..1_000_000).map(|index| format!("live/dev/c{}/main.tf\n", index % 40)).collect();
+    let stage = with_config(world(), &lines).input("dry-run", "true");
+    let ended = stage.run();
+    ended.expect("skipped", 0);
+    assert_eq!(crate::rules::rows(&ended).len(), 40);
+    fs::write(stage.folder.path().join("affected.json"), lines + "../x\n").unwrap();
+    let ended = stage.run();
+    ended.expect("failed", 1);
+    assert!(ended.log.contains("line 1000001: `../x` has a segment `..`"), "{}", ended.log);
+}
+
+#[test]
 fn a_config_read_at_the_merge_commit_says_that_only_a_checkout_lets_a_mended_one_count() {
     let mut world = world();
     world.workflow("apply.yml", ANY);
