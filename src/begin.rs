@@ -101,11 +101,7 @@ pub async fn begin(mut job: Job<'_>) -> Result<Begun<'_>, Failure> {
         Trigger::Preview { number } | Trigger::Asked { number } => (Some(number), false),
         Trigger::Sweep => return sweep::run(job).await.map(Begun::Over),
     };
-    let given = match Given::read(job.inputs, &job.context) {
-        // Nothing can have begun: the mistake is the answer, and GitHub need not be asked.
-        Err(mistakes) if merge_event && job.context.run_attempt == 1 => return Err(Failure::Mistakes(mistakes)),
-        given => given,
-    };
+    let given = Given::read(job.inputs, &job.context).map_err(Failure::Mistakes)?;
     let github = Github::new(&job.context, job.inputs, job.tempo, job.patience.clone())?;
     let pulls = match (number, event.trigger) {
         (Some(number), _) => {
@@ -137,10 +133,10 @@ pub async fn begin(mut job: Job<'_>) -> Result<Begun<'_>, Failure> {
         }
         (None, _) => return Err("the event names no pull request".to_owned().into()),
     };
-    with_pull(job, github, pulls, given, merge_event).await
+    with_pull(job, github, pulls, Some(given), merge_event).await
 }
 
-/// Begins for a pull request that is known.
+/// Begins for a pull request that is known. Where nothing is `given`, nothing new can begin.
 ///
 /// # Errors
 /// As [`begin`].
@@ -148,7 +144,7 @@ pub async fn with_pull<'a>(
     job: Job<'a>,
     github: Github,
     mut pulls: Vec<Pull>,
-    given: Result<Given, Vec<String>>,
+    given: Option<Given>,
     merge_event: bool,
 ) -> Result<Begun<'a>, Failure> {
     let pull = pulls.pop().ok_or_else(|| "the event names no pull request".to_owned())?;
@@ -156,7 +152,7 @@ pub async fn with_pull<'a>(
     if !together.is_empty() {
         let names: Vec<String> = together.iter().map(|pull| format!("#{}", pull.number)).collect();
         log::notice(&format!(
-            "the push merged {} too: one rollout deploys all, on the comment of #{}",
+            "the push merged {} too: one rollout for all, on the comment of #{}",
             names.join(", "),
             pull.number
         ));
@@ -166,7 +162,7 @@ pub async fn with_pull<'a>(
         (_, Some(_)) => {
             return Err(format!("pull request #{} is merged, and GitHub tells no merge commit", pull.number).into());
         }
-        (_, None) if pull.open => return preview::preview(job, github, pull, &given.map_err(Failure::Mistakes)?).await,
+        (_, None) if pull.open => return preview::preview(job, github, pull, afresh(given.as_ref())?).await,
         (_, None) => {
             return Ok(skipped(
                 Some(pull.number),
@@ -184,6 +180,7 @@ pub async fn with_pull<'a>(
         author: pull.author.clone(),
         merged_by: pull.merged_by.clone(),
         together: together.iter().map(|pull| pull.number).collect(),
+        left_out: Vec::new(),
     };
     let hand = Hand { run: job.context.run_id, attempt: job.context.run_attempt, nonce: nonce(), released: false };
     let mut case = Case { job, github, pull, together, subject, hand, sticky: None };
@@ -195,6 +192,11 @@ pub async fn with_pull<'a>(
         Found::Nothing
     };
     go_on(case, found, given, merge_event).await
+}
+
+/// What a new rollout is made of.
+fn afresh(given: Option<&Given>) -> Result<&Given, Failure> {
+    given.ok_or_else(|| "a sweep begins no rollout".to_owned().into())
 }
 
 /// Two processes never share one: it comes from the system's own randomness.
@@ -209,16 +211,13 @@ fn nonce() -> String {
 async fn go_on<'a>(
     mut case: Case<'a>,
     mut found: Found,
-    given: Result<Given, Vec<String>>,
+    given: Option<Given>,
     merge_event: bool,
 ) -> Result<Begun<'a>, Failure> {
     let mut told = false;
     loop {
         let begun = match next(&mut case, found, merge_event).await? {
-            Next::Afresh(unread) => {
-                fresh::start(case, given.as_ref().map_err(|mistakes| Failure::Mistakes(mistakes.clone()))?, unread)
-                    .await?
-            }
+            Next::Afresh(memory) => fresh::start(case, afresh(given.as_ref())?, memory).await?,
             Next::Take(record) => take(case, *record).await?,
             Next::Over(over) => return Ok(Begun::Over(over)),
             Next::Follow(hand, over) => {

@@ -7,11 +7,13 @@
 pub enum Check {
     /// The token lacks a permission.
     Permission,
+    /// The affected list, or the changed files, cannot be used.
+    List,
     /// An item cannot be mapped to what deploys it.
     Mapping,
     /// Dependencies form a cycle.
     Cycle,
-    /// The config says something that can have no effect.
+    /// The config cannot be used, or says something that can have no effect.
     Config,
     /// The state would not fit into the comment.
     StateSize,
@@ -96,6 +98,13 @@ pub const ALL: [Row; 25] = [
         "Add the `permissions:` line that is named. The token of a fork's or Dependabot's `pull_request` run only reads: use the `push` trigger",
     ),
     row(
+        Check::List,
+        "list",
+        ERROR,
+        "what is affected cannot be told: …",
+        "Correct the place of the list that is named, or the step that writes it; give a list where GitHub names too few files",
+    ),
+    row(
         Check::Mapping,
         "mapping",
         ERROR,
@@ -106,9 +115,9 @@ pub const ALL: [Row; 25] = [
     row(
         Check::Config,
         "config",
-        WARNING,
-        "a rule can never match, or `after` names what nothing else does: …",
-        "Put the rule before the one that is named, or take it away; correct the name, or list it under `environments`",
+        "error; what has no effect: warning",
+        "the file has a mistake at the line and column that are named; a rule can never match, or `after` names what nothing else does: …",
+        "Correct it; where nothing is checked out it is read at the merge commit, so check the branch out too. Put the rule before the one that is named, or take it away; correct the name, or list it under `environments`",
     ),
     row(
         Check::StateSize,

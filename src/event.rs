@@ -118,8 +118,9 @@ pub fn read(path: &Path, name: &str, asked: Option<u64>) -> Result<Event, String
     if text.len() as u64 > LARGEST {
         return Err(format!("event file `{place}` is larger than 25 MiB: no payload of GitHub is"));
     }
-    let payload: Payload = serde_json::from_str(&text)
-        .map_err(|error| format!("event file `{place}` is no payload of GitHub: {error}"))?;
+    let payload: Payload = serde_json::from_str(&text).map_err(|error| {
+        format!("event file `{place}` is no payload of GitHub: {}", crate::json::told(&text, &error))
+    })?;
     let repository = payload.repository.as_ref().and_then(|repository| repository.full_name.clone());
     let trigger = trigger(&payload, name, asked).map_err(|what| format!("event `{name}`: {what}"))?;
     Ok(Event { trigger, repository })

@@ -26,6 +26,8 @@ pub struct Place {
     pub file: String,
     /// The line, from 1.
     pub line: Option<u32>,
+    /// The column, from 1.
+    pub column: Option<u32>,
 }
 
 /// One result of a check.
@@ -67,19 +69,14 @@ impl Finding {
         }
     }
 
-    /// What is wrong with an item's mapping: the plan cannot be made.
-    pub fn error(about: impl Into<String>, problem: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self::of(Check::Mapping, Severity::Error, problem, remedy).about(about)
+    /// What is wrong with the mapping of an item (as messages name it): the plan cannot be made.
+    pub fn mapping(item: impl Into<String>, problem: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self::of(Check::Mapping, Severity::Error, problem, remedy).concerning([item.into()])
     }
 
     /// What the config says without effect.
     pub fn warning(about: impl Into<String>, problem: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self::of(Check::Config, Severity::Warning, problem, remedy).about(about)
-    }
-
-    /// The same, found by another check.
-    pub fn by(self, check: Check) -> Self {
-        Self { check, ..self }
     }
 
     /// What it is about.
@@ -99,7 +96,15 @@ impl Finding {
 
     /// Where it lies.
     pub fn at(self, file: &str, line: Option<u32>) -> Self {
-        Self { place: Some(Place { file: file.to_owned(), line }), ..self }
+        Self { place: Some(Place { file: file.to_owned(), line, column: None }), ..self }
+    }
+
+    /// The column it lies in, where its line is known.
+    pub fn column(mut self, column: Option<u32>) -> Self {
+        if let Some(place) = &mut self.place {
+            place.column = column;
+        }
+        self
     }
 
     /// The finding in one line.
@@ -114,7 +119,7 @@ impl Finding {
         if !self.about.is_empty() && !components.is_empty() {
             text.push_str(&format!(" (for {components})"));
         }
-        if let Some(Place { file, line }) = &self.place {
+        if let Some(Place { file, line, .. }) = self.place.as_ref().filter(|place| !self.about.contains(&place.file)) {
             let place = line.map_or_else(|| file.clone(), |line| format!("{file}:{line}"));
             text.push_str(&format!(" (in {})", quoted(&place)));
         }
@@ -137,17 +142,19 @@ impl Finding {
 }
 
 /// Makes one finding of those that say the same of several components; errors first, the most important
-/// check first.
+/// check first, what lies in one file in the file's order. What nothing maps stays apart: each is named.
 pub fn gather(findings: impl IntoIterator<Item = Finding>) -> Vec<Finding> {
-    type Key = (Severity, Check, String, Option<String>, String, String, Option<Place>);
+    type Key = (Severity, Check, Option<Place>, String, Option<String>, String, String, Option<BTreeSet<String>>);
     let mut gathered: BTreeMap<Key, BTreeSet<String>> = BTreeMap::new();
     for finding in findings {
         let Finding { check, severity, about, components, environment, problem, remedy, place } = finding;
-        gathered.entry((severity, check, about, environment, problem, remedy, place)).or_default().extend(components);
+        let apart = (check == Check::Mapping).then(|| components.clone());
+        let key = (severity, check, place, about, environment, problem, remedy, apart);
+        gathered.entry(key).or_default().extend(components);
     }
     gathered
         .into_iter()
-        .map(|((severity, check, about, environment, problem, remedy, place), components)| Finding {
+        .map(|((severity, check, place, about, environment, problem, remedy, _), components)| Finding {
             check,
             severity,
             about,

@@ -71,27 +71,41 @@ pub enum Memory {
 ///
 /// # Errors
 /// GitHub cannot be asked, or it cannot be told what was dispatched before.
-pub async fn start<'a>(case: Case<'a>, given: &Given, memory: Memory) -> Result<Begun<'a>, Failure> {
+pub async fn start<'a>(mut case: Case<'a>, given: &Given, memory: Memory) -> Result<Begun<'a>, Failure> {
     let inputs = case.job.inputs;
-    let config = given.config(&case.github, inputs, &case.subject.merge_commit).await?;
-    if let Some(reason) = unwanted(&case.pull, inputs, &config) {
+    let (left_out, pulls): (Vec<&Pull>, Vec<&Pull>) =
+        case.together.iter().chain([&case.pull]).partition(|pull| labelled(pull, &inputs.skip_label));
+    if pulls.is_empty() {
+        let reasons: Vec<String> = left_out.iter().filter_map(|pull| labelled_off(pull, inputs)).collect();
+        return unwanted_now(case, &memory, &reasons.join("; ")).await;
+    }
+    case.subject.left_out = left_out.iter().map(|pull| pull.number).collect();
+    let config = given.config(&case.github, inputs, &case.pull, &case.subject.merge_commit).await?;
+    if let Some(reason) = config.as_ref().ok().and_then(|config| elsewhere(&case.pull, config)) {
         return unwanted_now(case, &memory, &reason).await;
     }
-    let pulls: Vec<&Pull> = case.together.iter().chain([&case.pull]).collect();
-    let basis = given.basis(&case.github, config, &pulls, &case.subject.merge_commit).await?;
+    let mut basis = given.basis(&case.github, config, &pulls, &case.subject.merge_commit).await?;
+    if given.is_listed() {
+        basis.findings.extend(left_out.iter().map(|pull| inseparable(pull, &pulls, inputs)));
+    } else {
+        left_out.iter().filter_map(|pull| labelled_off(pull, inputs)).for_each(|reason| {
+            log::notice(&format!("{reason}: what it alone changes is not deployed"));
+        });
+    }
     let (rollout, checked) = prepare(&case.github, &case.pull, &case.subject, &basis, inputs).await?;
     if let Memory::Unread(why) = &memory {
         tracing::warn!("the comment's state is not used: {why}");
     }
     annotations::show(&checked.findings);
+    let belief = memory.belief(case.job.context.run_attempt);
     match course(&rollout, &checked.findings, case.job.inputs.dry_run) {
         Course::Refuse => {
             tracing::error!("nothing was dispatched; {}", go_on(&case.pull));
-            over(case, rollout, &checked, Stage::Refused, None).await
+            over(case, rollout, &checked, Stage::Refused, None, belief).await
         }
-        Course::Nothing => over(case, rollout, &checked, Stage::Finished, None).await,
+        Course::Nothing => over(case, rollout, &checked, Stage::Finished, None, belief).await,
         Course::Show => Ok(dry_run(&case, &rollout, &checked)),
-        Course::Hold => over(case, rollout, &checked, Stage::Held, None).await,
+        Course::Hold => over(case, rollout, &checked, Stage::Held, None, belief).await,
         Course::Begin => {
             let mut observer = Observer::new(case.job.tempo.lost, false);
             let rollout = rebuild(&case, rollout, &checked, &mut observer, &memory).await?;
@@ -108,13 +122,34 @@ async fn unwanted_now<'a>(case: Case<'a>, memory: &Memory, reason: &str) -> Resu
     }
     log::notice(reason);
     let nothing = Rollout { subject: case.subject.clone(), started_at: case.github.now(), deployments: Vec::new() };
-    over(case, nothing, &Checked::default(), Stage::Refused, Some(reason)).await
+    over(case, nothing, &Checked::default(), Stage::Refused, Some(reason), Belief::Certain).await
+}
+
+/// Whether it is known that nothing was dispatched before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Belief {
+    /// The comment's state may say that nothing has begun.
+    Certain,
+    /// The comment says so to people, and carries no state: the next process must look for runs.
+    Doubtful,
+}
+
+impl Memory {
+    /// What a comment that is written now may say of before.
+    fn belief(&self, attempt: u64) -> Belief {
+        match self {
+            Self::NotBegun => Belief::Certain,
+            Self::Nothing if attempt == 1 => Belief::Certain,
+            Self::Nothing | Self::Unread(_) => Belief::Doubtful,
+        }
+    }
 }
 
 /// How to go on once what was found is mended.
 fn go_on(pull: &Pull) -> String {
     format!(
-        "once it is mended, run this workflow by `workflow_dispatch` with `pull-request: {}`, or re-run this job",
+        "once it is mended, run this workflow by `workflow_dispatch` with `pull-request: {}`; for what lies outside the \
+         repository, re-running this job is enough",
         pull.number
     )
 }
@@ -124,12 +159,30 @@ fn labelled(pull: &Pull, label: &str) -> bool {
     pull.labels.iter().any(|own| own.to_lowercase() == label.to_lowercase())
 }
 
-/// Why a pull request is not deployed at all, if it is not.
-pub fn unwanted(pull: &Pull, inputs: &Inputs, config: &Config) -> Option<String> {
+/// Says that a pull request's label keeps it from being deployed, if it does.
+pub fn labelled_off(pull: &Pull, inputs: &Inputs) -> Option<String> {
+    labelled(pull, &inputs.skip_label)
+        .then(|| format!("pull request #{} has the label {}", pull.number, quoted(&inputs.skip_label)))
+}
+
+/// A pull request that is not to be deployed, among others, where a list does not say whose is what.
+fn inseparable(pull: &Pull, wanted: &[&Pull], inputs: &Inputs) -> Finding {
+    let numbers: Vec<String> = wanted.iter().map(|pull| format!("#{}", pull.number)).collect();
+    let problem = format!(
+        "has the label {} and was merged together with {}, and the list of affected components does not say which of \
+         them are its own",
+        quoted(&inputs.skip_label),
+        numbers.join(", ")
+    );
+    let remedy = "Take the label away if it may be deployed too; else run this workflow by `workflow_dispatch` with \
+                  `pull-request` for each of the others and a list of its own components, or leave `affected` empty and \
+                  map changed files by rules";
+    Finding::of(Check::List, Severity::Error, problem, remedy).about(format!("pull request #{}", pull.number))
+}
+
+/// Says that a pull request goes into a branch that is not deployed, if it does.
+pub fn elsewhere(pull: &Pull, config: &Config) -> Option<String> {
     let number = pull.number;
-    if labelled(pull, &inputs.skip_label) {
-        return Some(format!("pull request #{number} has the label {}", quoted(&inputs.skip_label)));
-    }
     let default = pull.default_branch.as_deref();
     (!config.deploys(&pull.base_ref, default)).then(|| {
         let deployed = config.branches_told(default);
@@ -201,12 +254,13 @@ fn fits(rollout: &Rollout) -> Option<Finding> {
     let record = Record { stage: Stage::Live, hand: Hand::default(), origin: Origin::default(), rollout: grown };
     let size = state::encode(&record).len();
     (size > comment::LARGEST_STATE).then(|| {
-        Finding::error(
-            format!("{} deployments", rollout.deployments.len()),
+        Finding::of(
+            Check::StateSize,
+            Severity::Error,
             format!("their state takes {size} characters, and the comment has room for {}", comment::LARGEST_STATE),
             "Split the rollout with several uses of the action that each have a `comment-key`, or shorten names and inputs",
         )
-        .by(Check::StateSize)
+        .about(format!("{} deployments", rollout.deployments.len()))
     })
 }
 
@@ -336,15 +390,19 @@ pub async fn over<'a>(
     checked: &Checked,
     stage: Stage,
     reason: Option<&str>,
+    belief: Belief,
 ) -> Result<Begun<'a>, Failure> {
     let view = View::of(&rollout, stage, Watcher::Here, &case.job.context, case.github.now())
         .checked(&checked.findings, &checked.environments)
-            .because(reason);
+        .because(reason);
     // Of what has not begun, only the stage is remembered.
     let empty = Rollout { deployments: Vec::new(), ..rollout.clone() };
     let origin = case.job.context.origin.clone();
     let hand = Hand { released: true, ..case.hand.clone() };
-    let packed = state::encode(&Record { stage, hand, origin, rollout: empty });
+    let packed = match belief {
+        Belief::Certain => state::encode(&Record { stage, hand, origin, rollout: empty }),
+        Belief::Doubtful => String::new(),
+    };
     let worth_a_comment = stage != Stage::Finished;
     if let Some(sticky) = &mut case.sticky
         && !case.job.inputs.dry_run

@@ -47,6 +47,7 @@ pub mod given;
 pub mod graph;
 pub mod identity;
 pub mod inputs;
+pub mod json;
 pub mod observe;
 pub mod plan;
 pub mod post;

@@ -7,9 +7,9 @@ use crate::{
     Failure,
     begin::{Begun, Case, Job, skipped},
     finding,
-    fresh::{dry_run, over, prepare, unwanted},
+    fresh::{Belief, dry_run, elsewhere, labelled_off, over, prepare},
     github::{Github, Pull, Trouble},
-    given::Given,
+    given::{Basis, Given},
     plan::Subject,
     preflight::Checked,
     report::{annotations, log},
@@ -32,20 +32,25 @@ pub async fn preview<'a>(job: Job<'a>, github: Github, pull: Pull, given: &Given
         comment_key: job.inputs.comment_key.clone(),
         author: pull.author.clone(),
         merged_by: String::new(),
-        together: Vec::new(),
+        ..Subject::default()
     };
     let hand = Hand { run: job.context.run_id, attempt: job.context.run_attempt, ..Hand::default() };
-    let config = given.config(&github, job.inputs, &subject.merge_commit).await?;
-    let reason = unwanted(&pull, job.inputs, &config);
+    let (reason, basis) = match labelled_off(&pull, job.inputs) {
+        Some(reason) => (Some(reason), Basis::default()),
+        None => {
+            let config = given.config(&github, job.inputs, &pull, &subject.merge_commit).await?;
+            match config.as_ref().ok().and_then(|config| elsewhere(&pull, config)) {
+                Some(reason) => (Some(reason), Basis::default()),
+                None => (None, given.basis(&github, config, &[&pull], &subject.merge_commit).await?),
+            }
+        }
+    };
     let (rollout, checked) = match reason {
         Some(_) => {
             let rollout = Rollout { subject: subject.clone(), started_at: github.now(), deployments: Vec::new() };
             (rollout, Checked::default())
         }
-        None => {
-            let basis = given.basis(&github, config, &[&pull], &subject.merge_commit).await?;
-            prepare(&github, &pull, &subject, &basis, job.inputs).await?
-        }
+        None => prepare(&github, &pull, &subject, &basis, job.inputs).await?,
     };
     annotations::show(&checked.findings);
     let mut case = Case { job, github, pull, together: Vec::new(), subject, hand, sticky: None };
@@ -61,7 +66,7 @@ pub async fn preview<'a>(job: Job<'a>, github: Github, pull: Pull, given: &Given
             return Ok(skipped(Some(case.pull.number), &format!("a merge would deploy nothing: {reason}")));
         }
         // What an earlier preview said is true no longer.
-        match over(case, rollout.clone(), &checked, Stage::Preview, reason.as_deref()).await? {
+        match over(case, rollout.clone(), &checked, Stage::Preview, reason.as_deref(), Belief::Certain).await? {
             Begun::Overtaken(back) => case = *back,
             begun => return Ok(begun),
         }

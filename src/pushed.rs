@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use futures_util::future::try_join_all;
+
 use crate::{
     begin::Job,
     event::Push,
@@ -29,10 +31,8 @@ pub async fn merged(job: &Job<'_>, github: &Github, push: &Push) -> Result<Vec<P
             merged.reverse();
             merged.retain(|pull| seen.insert(pull.number));
             merged.reverse();
-            if let Some(last) = merged.pop() {
-                merged.push(github.pull(last.number).await?);
-            }
-            return Ok(merged);
+            // Their labels and files are asked for now: what the list of a commit says may be old.
+            return try_join_all(merged.iter().map(|pull| github.pull(pull.number))).await;
         }
         if left.is_zero() {
             return Ok(Vec::new());

@@ -94,6 +94,9 @@ struct Wire {
     /// Pull requests merged together with it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     with: Vec<u64>,
+    /// Those of them that are left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    without: Vec<u64>,
     at: i64,
     /// The smallest run id; rows hold what is added to it.
     first: u64,
@@ -184,6 +187,9 @@ pub fn encode(record: &Record) -> String {
 /// The text is no state, or one of a newer version.
 pub fn decode(text: &str) -> Result<Record, Unreadable> {
     let damaged = |what: &dyn std::fmt::Display| Unreadable::Damaged(what.to_string());
+    if text.trim().is_empty() {
+        return Err(damaged(&"what was dispatched before was not known when the comment was written"));
+    }
     let packed = STANDARD.decode(text.trim()).map_err(|error| damaged(&error))?;
     let mut json = Vec::new();
     ZlibDecoder::new(packed.as_slice()).take(LARGEST).read_to_end(&mut json).map_err(|error| damaged(&error))?;
@@ -240,6 +246,7 @@ impl Writer {
             ],
             pull: subject.pull_request,
             with: subject.together.clone(),
+            without: subject.left_out.clone(),
             at: self.start,
             first: self.first,
             words: self.words,
@@ -348,6 +355,7 @@ fn read(wire: Wire) -> Option<Record> {
         author,
         merged_by,
         together: wire.with.clone(),
+        left_out: wire.without.clone(),
     };
     let reader = Reader { wire: &wire, subject: &subject, start };
     let deployments =
@@ -476,6 +484,7 @@ mod tests {
             base_ref: "main".to_owned(),
             author: "octocat".to_owned(),
             together: vec![41, 43],
+            left_out: vec![43],
             ..Subject::default()
         };
         let words = [

@@ -99,8 +99,7 @@ async fn unfinished(job: &Job<'_>, github: &Github) -> Result<BTreeSet<u64>, Tro
 /// One pass over one rollout.
 async fn one(job: &Job<'_>, github: &Github, number: u64, gathered: &mut Gathered) -> Result<(), Failure> {
     let pull = github.pull(number).await?;
-    let nothing = Err(vec!["a sweep begins no rollout".to_owned()]);
-    match begin::with_pull(job.clone(), github.clone(), vec![pull], nothing, false).await? {
+    match begin::with_pull(job.clone(), github.clone(), vec![pull], None, false).await? {
         Begun::Watch(mut watch) => {
             let ended = watch.run().await;
             watch.annotate();

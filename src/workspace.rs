@@ -15,14 +15,16 @@ const LARGEST: u64 = 32 * 1024 * 1024;
 pub enum Unread {
     /// It is not there.
     Missing(String),
-    /// It is there and of no use, or must not be read.
+    /// It is there and of no use.
     Unusable(String),
+    /// Its name leads out of the workspace.
+    Barred(String),
 }
 
 impl fmt::Display for Unread {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Missing(what) | Self::Unusable(what) => formatter.write_str(what),
+            Self::Missing(what) | Self::Unusable(what) | Self::Barred(what) => formatter.write_str(what),
         }
     }
 }
@@ -53,7 +55,7 @@ pub fn read(workspace: &Path, file: &str) -> Result<String, Unread> {
 /// The real path of `file`, refused when it leaves the workspace, through `..` or a link too.
 fn inside(workspace: &Path, file: &str) -> Result<PathBuf, Unread> {
     if Path::new(file).is_absolute() {
-        return Err(Unread::Unusable("is an absolute path: name it relative to the workspace".to_owned()));
+        return Err(Unread::Barred("is an absolute path: name it relative to the workspace".to_owned()));
     }
     let missing = |error: &std::io::Error| error.kind() == ErrorKind::NotFound;
     let root = workspace.canonicalize().map_err(|error| {
@@ -65,11 +67,15 @@ fn inside(workspace: &Path, file: &str) -> Result<PathBuf, Unread> {
         let what = format!(
             "cannot be read: {error}; it is looked for in the workspace, so the step that writes it must come before"
         );
-        if missing(&error) && !climbs { Unread::Missing(what) } else { Unread::Unusable(what) }
+        match climbs {
+            true => Unread::Barred("lies outside the workspace: write it inside".to_owned()),
+            false if missing(&error) => Unread::Missing(what),
+            false => Unread::Unusable(what),
+        }
     })?;
     if path.starts_with(&root) {
         Ok(path)
     } else {
-        Err(Unread::Unusable("lies outside the workspace: write it inside".to_owned()))
+        Err(Unread::Barred("lies outside the workspace: write it inside".to_owned()))
     }
 }

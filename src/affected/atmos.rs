@@ -1,49 +1,212 @@
 //! The list `atmos describe affected` writes, with the dependents' trees folded back into a graph.
 //!
 //! A dependents tree repeats a node wherever it is reached, so nodes are merged on component, stack and
-//! type (`stack_slug` is not unique). The upload form has the same items below `stacks`.
+//! type (`stack_slug` is not unique), while the list is read: the trees are never held. The upload form has
+//! the same items below `stacks`.
 //!
 //! <https://atmos.tools/cli/commands/describe/affected>
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashMap, HashSet},
+    fmt,
+};
 
-use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor},
+};
 
-use super::{Dispatch, Item, Need, Wish};
+use super::{
+    Dispatch, Item, Need, Wish,
+    value::{Name, Text, Word},
+};
+use crate::json;
 
-#[derive(Debug, Deserialize)]
-struct Node {
-    component: String,
-    #[serde(default)]
-    stack: Option<String>,
-    #[serde(default)]
-    component_type: Option<String>,
-    #[serde(default)]
-    component_path: Option<String>,
-    #[serde(default)]
-    settings: Option<Settings>,
-    #[serde(default)]
-    dependents: Option<Vec<Node>>,
-    #[serde(default)]
-    deleted: Option<bool>,
-    #[serde(default)]
-    namespace: Option<String>,
-    #[serde(default)]
-    tenant: Option<String>,
-    #[serde(default)]
-    environment: Option<String>,
-    #[serde(default)]
-    stage: Option<String>,
+/// Dependents of dependents are read so deep. No real chain is that long, and reading takes stack.
+const DEEPEST: usize = 100;
+
+/// Reads the list, dependents included.
+pub(super) fn items(text: &str) -> Result<Vec<Item>, String> {
+    let mut fold = Fold::default();
+    json::read(text, Nodes { fold: &mut fold, depth: 0 })?;
+    Ok(fold.finish())
 }
 
-#[derive(Debug, Deserialize)]
+/// Reads the upload form.
+pub(super) fn upload(text: &str) -> Result<Vec<Item>, String> {
+    let mut fold = Fold::default();
+    if !json::read(text, Upload(&mut fold))? {
+        return Err("is a JSON object without `stacks`: expected is an array of objects with `component`, as \
+                    `atmos describe affected` writes it"
+            .to_owned());
+    }
+    Ok(fold.finish())
+}
+
+struct Upload<'f, 'de>(&'f mut Fold<'de>);
+
+impl<'de> DeserializeSeed<'de> for Upload<'_, 'de> {
+    type Value = bool;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Upload<'_, 'de> {
+    type Value = bool;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object with `stacks`")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<bool, A::Error> {
+        let mut found = false;
+        while let Some(key) = map.next_key::<Text<'de>>()? {
+            if key.0 == "stacks" {
+                map.next_value_seed(Nodes { fold: self.0, depth: 0 })?;
+                found = true;
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// An array of nodes; `null` is an empty one. Gives the items they became.
+struct Nodes<'f, 'de> {
+    fold: &'f mut Fold<'de>,
+    depth: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for Nodes<'_, 'de> {
+    type Value = Vec<usize>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Vec<usize>, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Nodes<'_, 'de> {
+    type Value = Vec<usize>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an array of objects with `component`")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Vec<usize>, E> {
+        Ok(Vec::new())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<usize>, A::Error> {
+        let mut found = Vec::new();
+        while let Some(index) = list.next_element_seed(Node { fold: self.fold, depth: self.depth })? {
+            found.push(index);
+        }
+        Ok(found)
+    }
+}
+
+/// One node. Gives the item it became.
+struct Node<'f, 'de> {
+    fold: &'f mut Fold<'de>,
+    depth: usize,
+}
+
+#[derive(Deserialize)]
+#[serde(field_identifier, rename_all = "snake_case")]
+enum Key {
+    Component,
+    Stack,
+    ComponentType,
+    ComponentPath,
+    Settings,
+    Dependents,
+    Deleted,
+    Namespace,
+    Tenant,
+    Environment,
+    Stage,
+    #[serde(other)]
+    Other,
+}
+
+/// What is used of a node.
+#[derive(Default)]
+struct Sight<'de> {
+    component: Option<Name<'de>>,
+    stack: Word<'de>,
+    kind: Word<'de>,
+    path: Word<'de>,
+    settings: Option<Settings>,
+    deleted: bool,
+    fields: [(&'static str, Word<'de>); 4],
+}
+
+impl<'de> DeserializeSeed<'de> for Node<'_, 'de> {
+    type Value = usize;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<usize, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Node<'_, 'de> {
+    type Value = usize;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object with `component`")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<usize, A::Error> {
+        if self.depth > DEEPEST {
+            return Err(A::Error::custom(format!(
+                "dependents lie more than {DEEPEST} deep in one another, which is more than is read here: list deeper \
+                 ones at the top of the list, each with its own dependents"
+            )));
+        }
+        let turn = self.fold.turn();
+        let mut sight = Sight::default();
+        let mut dependents = Vec::new();
+        while let Some(key) = map.next_key()? {
+            let [namespace, tenant, environment, stage] = &mut sight.fields;
+            match key {
+                Key::Component => sight.component = Some(map.next_value()?),
+                Key::Stack => sight.stack = map.next_value()?,
+                Key::ComponentType => sight.kind = map.next_value()?,
+                Key::ComponentPath => sight.path = map.next_value()?,
+                Key::Settings => sight.settings = map.next_value()?,
+                Key::Dependents => {
+                    dependents.extend(map.next_value_seed(Nodes { fold: self.fold, depth: self.depth + 1 })?);
+                }
+                Key::Deleted => sight.deleted = map.next_value::<Option<bool>>()? == Some(true),
+                Key::Namespace => *namespace = ("namespace", map.next_value()?),
+                Key::Tenant => *tenant = ("tenant", map.next_value()?),
+                Key::Environment => *environment = ("environment", map.next_value()?),
+                Key::Stage => *stage = ("stage", map.next_value()?),
+                Key::Other => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        let index = self.fold.see(sight, turn).map_err(|refusal| match refusal {
+            Refusal::Nameless => A::Error::missing_field("component"),
+            Refusal::Contradiction(what) => A::Error::custom(what),
+        })?;
+        self.fold.edges.extend(dependents.into_iter().map(|dependent| (dependent, index)));
+        Ok(index)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(expecting = "an object")]
 struct Settings {
     #[serde(default)]
     pro: Option<Pro>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
+#[serde(expecting = "an object")]
 struct Pro {
     #[serde(default)]
     enabled: Option<bool>,
@@ -51,166 +214,150 @@ struct Pro {
     pull_request: Option<PullRequest>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
+#[serde(expecting = "an object")]
 struct PullRequest {
     #[serde(default)]
     merged: Option<Merged>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
+#[serde(expecting = "an object")]
 struct Merged {
     #[serde(default)]
-    workflows: Option<BTreeMap<String, Option<Workflow>>>,
+    workflows: Option<Workflows>,
 }
 
-#[derive(Debug, Deserialize)]
+/// By their files.
+type Workflows = BTreeMap<String, Option<Workflow>>;
+
+#[derive(Deserialize)]
+#[serde(expecting = "an object")]
 struct Workflow {
     #[serde(default)]
-    inputs: Option<Map<String, Value>>,
+    inputs: Option<super::value::Inputs>,
 }
 
 /// What makes two nodes one component: component, stack, type.
-type Key = (String, Option<String>, Option<String>);
+type Identity<'de> = (Cow<'de, str>, Option<Cow<'de, str>>, Option<Cow<'de, str>>);
 
-/// Turns the parsed document into items, dependents included.
-pub(super) fn items(document: Value) -> Result<Vec<Item>, String> {
-    let (list, prefix) = match document {
-        Value::Object(mut upload) => match upload.remove("stacks") {
-            Some(Value::Null) => (Value::Array(Vec::new()), "stacks"),
-            Some(stacks) => (stacks, "stacks"),
-            None => {
-                return Err("is a JSON object without `stacks`: expected is an array of objects with `component`, \
-                                as `atmos describe affected` writes it"
-                    .to_owned());
-            }
-        },
-        other => (other, ""),
-    };
-    let nodes: Vec<Node> = serde_path_to_error::deserialize(list)
-        .map_err(|error| format!("at `{prefix}{}`: {}", error.path(), error.inner()))?;
-    let mut fold = Fold::default();
-    for (index, node) in nodes.into_iter().enumerate() {
-        fold.node(node, None, &format!("{prefix}[{index}]"))?;
-    }
-    Ok(fold.finish())
-}
-
+/// The graph as far as it was read.
 #[derive(Default)]
-struct Fold {
+struct Fold<'de> {
     items: Vec<Item>,
-    index: HashMap<Key, usize>,
+    /// When each item was first seen: a node is known only after its dependents, and goes before them.
+    turns: Vec<usize>,
+    index: HashMap<Identity<'de>, usize>,
+    /// Dependents and what they need.
+    edges: HashSet<(usize, usize)>,
+    turn: usize,
 }
 
-impl Fold {
-    fn node(&mut self, node: Node, parent: Option<usize>, place: &str) -> Result<(), String> {
-        if node.component.trim().is_empty() {
-            return Err(format!("at `{place}.component`: is empty"));
-        }
-        let Node { dependents, settings, .. } = &node;
-        let wish = wish(settings.as_ref(), place)?;
-        let key = (node.component.clone(), given(&node.stack), given(&node.component_type));
-        let index = match self.index.get(&key) {
-            Some(&index) => index,
+/// Why a node is refused.
+enum Refusal {
+    Nameless,
+    Contradiction(String),
+}
+
+impl<'de> Fold<'de> {
+    fn turn(&mut self) -> usize {
+        self.turn += 1;
+        self.turn
+    }
+
+    /// Takes a node in; one that was seen before tells what is still unknown.
+    fn see(&mut self, sight: Sight<'de>, turn: usize) -> Result<usize, Refusal> {
+        let Sight { component: Some(Name(component)), stack, kind, path, settings, deleted, fields } = sight else {
+            return Err(Refusal::Nameless);
+        };
+        let wish = wish(settings).map_err(Refusal::Contradiction)?;
+        let identity = (component, stack.0, kind.0);
+        let index = match self.index.get(&identity) {
+            Some(index) => *index,
             None => {
-                self.items.push(item(&key, &node));
-                self.index.insert(key, self.items.len() - 1);
+                let owned = |text: &Cow<'de, str>| text.clone().into_owned();
+                self.items.push(Item {
+                    component: owned(&identity.0),
+                    stack: identity.1.as_ref().map(owned),
+                    kind: identity.2.as_ref().map(owned),
+                    fields: fields
+                        .into_iter()
+                        .filter_map(|(name, Word(value))| Some((name.to_owned(), value?.into_owned())))
+                        .collect(),
+                    ..Item::default()
+                });
+                self.turns.push(turn);
+                self.index.insert(identity, self.items.len() - 1);
                 self.items.len() - 1
             }
         };
-        let children = dependents.is_some();
-        if let Some(item) = self.items.get_mut(index) {
-            merge(item, wish, &node, place)?;
-            if let Some(parent) = parent.map(Need::item).filter(|parent| !item.needs.contains(parent)) {
-                item.needs.push(parent);
+        if let (Some(item), Some(first)) = (self.items.get_mut(index), self.turns.get_mut(index)) {
+            *first = turn.min(*first);
+            item.deleted |= deleted;
+            if item.path.is_none() {
+                item.path = path.0.map(Cow::into_owned);
             }
+            add_wish(item, wish)?;
         }
-        if children {
-            for (child, dependent) in node.dependents.into_iter().flatten().enumerate() {
-                self.node(dependent, Some(index), &format!("{place}.dependents[{child}]"))?;
-            }
-        }
-        Ok(())
+        Ok(index)
     }
 
-    /// A node whose type was left out is the typed one, where just one has its component and stack:
-    /// two deployments of one component would be worse than a guess that has a single reading.
+    /// The items in the order in which they were first seen, with their needs.
     fn finish(self) -> Vec<Item> {
-        let mut typed: HashMap<(&str, Option<&str>), Vec<usize>> = HashMap::new();
-        for (index, item) in self.items.iter().enumerate().filter(|(_, item)| item.kind.is_some()) {
-            typed.entry((&item.component, item.stack.as_deref())).or_default().push(index);
-        }
-        let same: Vec<Option<usize>> = self
-            .items
-            .iter()
-            .map(|item| match typed.get(&(item.component.as_str(), item.stack.as_deref())) {
-                Some(found) if item.kind.is_none() => found.first().copied().filter(|_| found.len() == 1),
-                _ => None,
-            })
-            .collect();
-        drop(typed);
-        replace(self.items, &same)
-    }
-}
-
-/// Drops the items that are another one (`same`), handing their needs and wish to it.
-fn replace(items: Vec<Item>, same: &[Option<usize>]) -> Vec<Item> {
-    if same.iter().all(Option::is_none) {
-        return items;
-    }
-    let stands_for = |index: usize| same.get(index).copied().flatten().unwrap_or(index);
-    let mut kept: Vec<(usize, Item)> = Vec::new();
-    let mut dropped: Vec<(usize, Item)> = Vec::new();
-    for (index, item) in items.into_iter().enumerate() {
-        if stands_for(index) == index { kept.push((index, item)) } else { dropped.push((stands_for(index), item)) }
-    }
-    for (target, item) in dropped {
-        if let Some((_, kept)) = kept.iter_mut().find(|(index, _)| *index == target) {
-            kept.needs.extend(item.needs);
-            if kept.wish == Wish::Silent {
-                kept.wish = item.wish;
+        let same = typed(&self.items);
+        let stands_for = |index: usize| same.get(index).copied().unwrap_or(index);
+        let mut order: Vec<usize> = (0..self.items.len()).filter(|index| stands_for(*index) == *index).collect();
+        order.sort_by_key(|index| self.turns.get(*index));
+        let place: HashMap<usize, usize> = order.iter().enumerate().map(|(new, old)| (*old, new)).collect();
+        let place_of = |index: usize| place.get(&stands_for(index)).copied();
+        let mut sorted: Vec<Option<Item>> = order.iter().map(|_| None).collect();
+        let mut others = Vec::new();
+        for (index, item) in self.items.into_iter().enumerate() {
+            let target = place_of(index);
+            match target.and_then(|place| sorted.get_mut(place)) {
+                Some(slot) if stands_for(index) == index => *slot = Some(item),
+                _ => others.push((target, item)),
             }
         }
-    }
-    let place: HashMap<usize, usize> = kept.iter().enumerate().map(|(new, (old, _))| (*old, new)).collect();
-    kept.into_iter()
-        .map(|(_, mut item)| {
-            item.needs = item
-                .needs
-                .iter()
-                .flat_map(Need::items)
-                .filter_map(|old| place.get(&stands_for(*old)).copied().map(Need::item))
-                .collect();
+        for (target, other) in others {
+            if let Some(Some(item)) = target.and_then(|place| sorted.get_mut(place))
+                && item.wish == Wish::Silent
+            {
+                item.wish = other.wish;
+            }
+        }
+        for (dependent, needed) in self.edges {
+            if let (Some(dependent), Some(needed)) = (place_of(dependent), place_of(needed))
+                && let Some(Some(item)) = sorted.get_mut(dependent)
+            {
+                item.needs.push(Need::item(needed));
+            }
+        }
+        let settle = |mut item: Item| {
             item.needs.sort_unstable();
             item.needs.dedup();
             item
-        })
-        .collect()
-}
-
-fn item(key: &Key, node: &Node) -> Item {
-    let fields = [
-        ("namespace", &node.namespace),
-        ("tenant", &node.tenant),
-        ("environment", &node.environment),
-        ("stage", &node.stage),
-    ];
-    Item {
-        component: key.0.clone(),
-        stack: key.1.clone(),
-        kind: key.2.clone(),
-        path: given(&node.component_path),
-        deleted: node.deleted == Some(true),
-        fields: fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), given(value)?))).collect(),
-        ..Item::default()
+        };
+        sorted.into_iter().flatten().map(settle).collect()
     }
 }
 
-/// Adds what a further sight of the same node tells; two sights that contradict are refused.
-fn merge(item: &mut Item, wish: Wish, node: &Node, place: &str) -> Result<(), String> {
-    item.deleted |= node.deleted == Some(true);
-    if item.path.is_none() {
-        item.path = given(&node.component_path);
+/// Which item each one is. A node whose type was left out is the typed one, where just one has its component
+/// and stack: two deployments of one component would be worse than a guess that has a single reading.
+fn typed(items: &[Item]) -> Vec<usize> {
+    let mut typed: HashMap<(&str, Option<&str>), Vec<usize>> = HashMap::new();
+    for (index, item) in items.iter().enumerate().filter(|(_, item)| item.kind.is_some()) {
+        typed.entry((&item.component, item.stack.as_deref())).or_default().push(index);
     }
+    let same = |(index, item): (usize, &Item)| match typed.get(&(item.component.as_str(), item.stack.as_deref())) {
+        Some(found) if item.kind.is_none() && found.len() == 1 => found.first().copied().unwrap_or(index),
+        _ => index,
+    };
+    items.iter().enumerate().map(same).collect()
+}
+
+/// Two sights of a node that contradict are refused.
+fn add_wish(item: &mut Item, wish: Wish) -> Result<(), Refusal> {
     if wish == Wish::Silent || wish == item.wish {
         return Ok(());
     }
@@ -218,57 +365,41 @@ fn merge(item: &mut Item, wish: Wish, node: &Node, place: &str) -> Result<(), St
         item.wish = wish;
         return Ok(());
     }
-    Err(format!(
-        "at `{place}.settings.pro`: {} is listed before with other settings; which of them holds cannot be told",
+    Err(Refusal::Contradiction(format!(
+        "{} is listed before with other `settings.pro`, so which of them holds cannot be told: list it once, or with \
+         the same settings",
         item.name()
-    ))
+    )))
 }
 
 /// What `settings.pro` says of a merge.
 /// <https://atmos-pro.com/docs/configure/atmos-stacks>
-fn wish(settings: Option<&Settings>, place: &str) -> Result<Wish, String> {
-    let Some(pro) = settings.and_then(|settings| settings.pro.as_ref()) else {
+fn wish(settings: Option<Settings>) -> Result<Wish, String> {
+    let Some(pro) = settings.and_then(|settings| settings.pro) else {
         return Ok(Wish::Silent);
     };
     if pro.enabled == Some(false) {
         return Ok(Wish::Skip("settings.pro.enabled is false".to_owned()));
     }
-    let merged = pro.pull_request.as_ref().and_then(|pull_request| pull_request.merged.as_ref());
-    let Some(merged) = merged else {
+    let Some(merged) = pro.pull_request.and_then(|pull_request| pull_request.merged) else {
         return Ok(Wish::Skip("settings.pro has no pull_request.merged".to_owned()));
     };
-    let workflows = merged.workflows.iter().flatten();
-    let dispatches: Vec<Dispatch> = workflows
+    let dispatches: Vec<Dispatch> = merged
+        .workflows
+        .into_iter()
+        .flatten()
         .map(|(workflow, settings)| {
-            let inputs = settings.iter().filter_map(|settings| settings.inputs.as_ref()).flatten();
-            Dispatch {
-                workflow: workflow.clone(),
-                inputs: inputs.map(|(name, value)| (name.clone(), text(value))).collect(),
-            }
+            let inputs = settings.and_then(|settings| settings.inputs).unwrap_or_default();
+            Dispatch { workflow, inputs: inputs.0 }
         })
         .collect();
-    if let Some(unnamed) = dispatches.iter().find(|dispatch| dispatch.workflow.trim().is_empty()) {
-        return Err(format!(
-            "at `{place}.settings.pro.pull_request.merged.workflows`: `{}` is no workflow file",
-            unnamed.workflow
-        ));
+    if dispatches.iter().any(|dispatch| dispatch.workflow.trim().is_empty()) {
+        return Err("its `settings.pro.pull_request.merged.workflows` has a key without a name: write the workflow's \
+                    file there"
+            .to_owned());
     }
     if dispatches.is_empty() {
         return Ok(Wish::Skip("settings.pro.pull_request.merged lists no workflow".to_owned()));
     }
     Ok(Wish::Dispatch(dispatches))
-}
-
-/// Workflow inputs are strings: a string as it is, null as nothing, the rest as JSON writes it.
-pub(super) fn text(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Null => String::new(),
-        other => other.to_string(),
-    }
-}
-
-/// The upload form has "" in the fields it strips.
-fn given(field: &Option<String>) -> Option<String> {
-    field.clone().filter(|text| !text.is_empty())
 }

@@ -1,11 +1,21 @@
 //! The plain JSON list, for every tool that is not Atmos: `component` and whatever else is known of it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{collections::HashMap, fmt};
 
-use serde_json::{Map, Value};
+use serde::{
+    Deserializer,
+    de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Unexpected, Visitor},
+};
 
-use super::{Item, Need, Own, Wish};
-use crate::{config::nearest, finding::quoted};
+use super::{
+    Item, Need, Own, Wish,
+    value::{Called, Inputs, Line, Path, Text},
+};
+use crate::{
+    config::{self, nearest},
+    finding::quoted,
+    json,
+};
 
 /// The keys of an item.
 pub const KEYS: [&str; 7] = ["component", "stack", "environment", "workflow", "inputs", "needs", "path"];
@@ -34,14 +44,10 @@ const ATMOS: [&str; 16] = [
 ];
 
 /// Whether an array is a plain list, by what its items carry.
-pub(super) fn is_plain(items: &[Value]) -> Result<bool, String> {
-    let first = |keys: &[&'static str]| {
-        items.iter().enumerate().find_map(|(index, item)| {
-            let key = keys.iter().find(|key| item.get(**key).is_some())?;
-            Some((index, *key))
-        })
-    };
-    match (first(&ATMOS), first(&PLAIN)) {
+pub(super) fn is_plain(text: &str) -> Result<bool, String> {
+    let mut signs = Signs::default();
+    json::read(text, Each { take: &mut signs })?;
+    match (signs.atmos, signs.plain) {
         (Some((atmos, key)), Some((plain, other))) => Err(format!(
             "at `[{atmos}].{key}`: is what Atmos writes, and `[{plain}].{other}` is of a plain list: give each its own use \
              of the action, with a `comment-key`"
@@ -50,100 +56,177 @@ pub(super) fn is_plain(items: &[Value]) -> Result<bool, String> {
     }
 }
 
-/// Turns the array into items.
-pub(super) fn items(list: Vec<Value>) -> Result<Vec<Item>, String> {
-    let mut items = Vec::with_capacity(list.len());
-    let mut needs = Vec::with_capacity(list.len());
-    for (index, value) in list.into_iter().enumerate() {
-        let (item, names) = item(value, index)?;
-        items.push(item);
-        needs.push(names);
-    }
-    resolve(&mut items, &needs)?;
-    Ok(items)
+/// Reads the list.
+pub(super) fn items(text: &str) -> Result<Vec<Item>, String> {
+    let mut rows = Rows::default();
+    json::read(text, Each { take: &mut rows })?;
+    resolve(&mut rows.items, &rows.needs)?;
+    Ok(rows.items)
 }
 
-fn item(value: Value, index: usize) -> Result<(Item, Vec<String>), String> {
-    let Value::Object(mut object) = value else {
-        return Err(format!("at `[{index}]`: {} stands where an object with `component` is expected", kind(&value)));
-    };
-    if let Some(key) = object.keys().find(|key| !KEYS.contains(&key.as_str())) {
-        let near = nearest(key, KEYS.into_iter());
-        return Err(format!("at `[{index}]`: unknown key {}: {near}known are `{}`", quoted(key), KEYS.join("`, `")));
-    }
-    if !object.contains_key("component") {
-        return Err(format!("at `[{index}]`: missing field `component`"));
-    }
-    let component =
-        text(&mut object, "component", index)?.ok_or_else(|| format!("at `[{index}].component`: is empty"))?;
-    let stack = text(&mut object, "stack", index)?;
-    let path = text(&mut object, "path", index)?;
-    if let Some(what) = path.as_deref().and_then(outside) {
-        return Err(format!("at `[{index}].path`: {what}: name it relative to the repository's root"));
-    }
-    let own = Own {
-        environment: text(&mut object, "environment", index)?,
-        workflow: text(&mut object, "workflow", index)?,
-        inputs: inputs(object.remove("inputs"), index)?,
-    };
-    let needs = names(object.remove("needs"), index)?;
-    let fields = own.environment.iter().map(|name| ("environment".to_owned(), name.clone())).collect();
-    Ok((Item { component, stack, path, fields, wish: Wish::Own(own), ..Item::default() }, needs))
+/// What takes the elements of an array, one after the other.
+trait Take {
+    /// Takes an object's pairs.
+    fn object<'de, A: MapAccess<'de>>(&mut self, map: A) -> Result<(), A::Error>;
+
+    /// Takes anything else.
+    fn other<E: Error>(&mut self, found: Unexpected<'_>) -> Result<(), E>;
 }
 
-fn outside(path: &str) -> Option<&'static str> {
-    if path.starts_with('/') {
-        Some("is an absolute path")
-    } else {
-        path.split(['/', '\\']).any(|segment| segment == "..").then_some("has a segment `..`")
+/// The elements of an array.
+struct Each<'t, T> {
+    take: &'t mut T,
+}
+
+impl<'de, T: Take> DeserializeSeed<'de> for Each<'_, T> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_seq(self)
     }
 }
 
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a truth value",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "an array",
-        Value::Object(_) => "an object",
+impl<'de, T: Take> Visitor<'de> for Each<'_, T> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an array of objects with `component`")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        while list.next_element_seed(Element { take: self.take })?.is_some() {}
+        Ok(())
     }
 }
 
-fn text(object: &mut Map<String, Value>, key: &str, index: usize) -> Result<Option<String>, String> {
-    match object.remove(key) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) if text.chars().any(char::is_control) => {
-            Err(format!("at `[{index}].{key}`: has a control character"))
+/// One element of an array.
+struct Element<'t, T> {
+    take: &'t mut T,
+}
+
+impl<'de, T: Take> DeserializeSeed<'de> for Element<'_, T> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de, T: Take> Visitor<'de> for Element<'_, T> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object with `component`")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
+        self.take.object(map)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        self.take.other(Unexpected::Seq)?;
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        self.take.other(Unexpected::Other("null"))
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<(), E> {
+        self.take.other(Unexpected::Bool(value))
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<(), E> {
+        self.take.other(Unexpected::Signed(value))
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<(), E> {
+        self.take.other(Unexpected::Unsigned(value))
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<(), E> {
+        self.take.other(Unexpected::Float(value))
+    }
+
+    fn visit_str<E: Error>(self, value: &str) -> Result<(), E> {
+        self.take.other(Unexpected::Str(value))
+    }
+}
+
+/// The first keys that tell one kind of list from the other, with the items they stand in.
+#[derive(Default)]
+struct Signs {
+    index: usize,
+    atmos: Option<(usize, &'static str)>,
+    plain: Option<(usize, &'static str)>,
+}
+
+impl Take for Signs {
+    fn object<'de, A: MapAccess<'de>>(&mut self, mut map: A) -> Result<(), A::Error> {
+        while let Some(key) = map.next_key::<Text<'de>>()? {
+            map.next_value::<IgnoredAny>()?;
+            for (keys, sign) in [(&ATMOS[..], &mut self.atmos), (&PLAIN[..], &mut self.plain)] {
+                if sign.is_none() {
+                    *sign = keys.iter().find(|known| **known == key.0).map(|known| (self.index, *known));
+                }
+            }
         }
-        Some(Value::String(text)) => Ok(Some(text).filter(|text| !text.trim().is_empty())),
-        Some(other) => Err(format!("at `[{index}].{key}`: {}, expected a string", kind(&other))),
+        self.index += 1;
+        Ok(())
+    }
+
+    fn other<E: Error>(&mut self, _: Unexpected<'_>) -> Result<(), E> {
+        self.index += 1;
+        Ok(())
     }
 }
 
-fn inputs(value: Option<Value>, index: usize) -> Result<BTreeMap<String, String>, String> {
-    match value {
-        None | Some(Value::Null) => Ok(BTreeMap::new()),
-        Some(Value::Object(object)) => {
-            Ok(object.iter().map(|(name, value)| (name.clone(), super::atmos::text(value))).collect())
+/// The items as they are read, with the names of what they need.
+#[derive(Default)]
+struct Rows {
+    items: Vec<Item>,
+    needs: Vec<Vec<String>>,
+}
+
+impl Take for Rows {
+    fn object<'de, A: MapAccess<'de>>(&mut self, mut map: A) -> Result<(), A::Error> {
+        let mut item = Item::default();
+        let mut own = Own::default();
+        let mut needs = Vec::new();
+        let mut seen: Vec<&str> = Vec::with_capacity(KEYS.len());
+        while let Some(Text(given)) = map.next_key()? {
+            let Some(key) = KEYS.into_iter().find(|key| *key == given) else {
+                let near = nearest(&given, KEYS.into_iter());
+                let what = format!("unknown key {}: {near}known are {}", quoted(&given), config::list(KEYS.iter()));
+                return Err(A::Error::custom(what));
+            };
+            if seen.contains(&key) {
+                return Err(A::Error::duplicate_field(key));
+            }
+            seen.push(key);
+            match key {
+                "component" => item.component = map.next_value::<Called>()?.0,
+                "stack" => item.stack = map.next_value::<Line>()?.0,
+                "path" => item.path = map.next_value::<Path>()?.0,
+                "environment" => own.environment = map.next_value::<Line>()?.0,
+                "workflow" => own.workflow = map.next_value::<Line>()?.0,
+                "inputs" => own.inputs = map.next_value::<Option<Inputs>>()?.unwrap_or_default().0,
+                _ => needs = map.next_value::<Option<Vec<String>>>()?.unwrap_or_default(),
+            }
         }
-        Some(other) => Err(format!("at `[{index}].inputs`: {}, expected an object", kind(&other))),
+        if !seen.contains(&"component") {
+            return Err(A::Error::missing_field("component"));
+        }
+        item.fields = own.environment.iter().map(|name| ("environment".to_owned(), name.clone())).collect();
+        self.items.push(Item { wish: Wish::Own(own), ..item });
+        self.needs.push(needs);
+        Ok(())
     }
-}
 
-fn names(value: Option<Value>, index: usize) -> Result<Vec<String>, String> {
-    let list = match value {
-        None | Some(Value::Null) => return Ok(Vec::new()),
-        Some(Value::Array(list)) => list,
-        Some(other) => return Err(format!("at `[{index}].needs`: {}, expected an array of strings", kind(&other))),
-    };
-    list.into_iter()
-        .enumerate()
-        .map(|(place, need)| match need {
-            Value::String(name) => Ok(name),
-            other => Err(format!("at `[{index}].needs[{place}]`: {}, expected a string", kind(&other))),
-        })
-        .collect()
+    fn other<E: Error>(&mut self, found: Unexpected<'_>) -> Result<(), E> {
+        Err(E::invalid_type(found, &"an object with `component`"))
+    }
 }
 
 /// Finds the items that needs name: an exact component first, else `component/stack`.

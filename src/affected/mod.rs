@@ -6,16 +6,15 @@ mod atmos;
 mod list;
 mod paths;
 mod text;
+mod value;
 
-use std::{collections::BTreeMap, path::Path};
-
-use serde_json::Value;
+use std::collections::BTreeMap;
 
 pub use self::{
     paths::{Mapped, Sight, folders, map},
     text::Line,
 };
-use crate::{finding::quoted, workspace};
+use crate::finding::quoted;
 
 /// An affected list, as its tool wrote it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,15 +123,6 @@ impl Item {
     }
 }
 
-/// Reads the list in `file` (the input `affected`), which must lie inside `workspace`.
-///
-/// # Errors
-/// One sentence that names the file, the place in it where there is one, and the remedy.
-pub fn read(workspace: &Path, file: &str) -> Result<List, String> {
-    let text = workspace::read(workspace, file).map_err(|what| format!("input `affected`: file `{file}` {what}"))?;
-    parse(&text).map_err(|what| format!("input `affected`: file `{file}`: {what}"))
-}
-
 /// Reads a list from its text.
 ///
 /// # Errors
@@ -142,11 +132,12 @@ pub fn parse(text: &str) -> Result<List, String> {
     if !text.trim_start().starts_with(['[', '{']) {
         return text::lines(text).map(List::Lines);
     }
-    let value: Value = serde_json::from_str(text).map_err(|error| format!("is no JSON: {error}"))?;
-    match value {
-        Value::Array(items) if list::is_plain(&items)? => list::items(items).map(List::Items),
-        other => atmos::items(other).map(List::Items),
-    }
+    let items = match text.trim_start().starts_with('{') {
+        true => atmos::upload(text),
+        false if list::is_plain(text)? => list::items(text),
+        false => atmos::items(text),
+    };
+    items.map(List::Items)
 }
 
 #[cfg(test)]

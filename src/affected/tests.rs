@@ -63,13 +63,16 @@ fn lists_of_two_kinds_or_of_none_are_refused_with_the_place() {
         &["`[1].stack_slug`", "`[0].needs`", "comment-key"],
     );
     refused(r#"[{"component": "a", "component_path": "x", "path": "y"}]"#, &["`[0].component_path`", "`[0].path`"]);
-    refused(r#"[{"component": "a", "enviroment": "x"}]"#, &["`[0]`", "did you mean `environment`?"]);
-    refused(r#"[{"component": 5}]"#, &["`[0].component`", "expected a string"]);
+    refused(r#"[{"component": "a", "enviroment": "x"}]"#, &["`[0].enviroment`", "did you mean `environment`?"]);
+    refused(
+        r#"[{"component": 5}]"#,
+        &["`[0].component` (line 1, column 16)", "the number `5` stands where a string is expected"],
+    );
     refused(r#"[{"component": " "}]"#, &["`[0].component`", "is empty"]);
     refused(r#"[{"component": "a\nb"}]"#, &["`[0].component`", "control character"]);
-    refused(r#"[{"component": "a", "needs": "b"}]"#, &["`[0].needs`", "an array of strings"]);
+    refused(r#"[{"component": "a", "needs": "b"}]"#, &["`[0].needs`", "a string stands where an array is expected"]);
     refused(r#"[{"component": "a", "needs": [1]}]"#, &["`[0].needs[0]`"]);
-    refused(r#"[{"component": "a", "inputs": []}]"#, &["`[0].inputs`", "an object"]);
+    refused(r#"[{"component": "a", "inputs": []}]"#, &["`[0].inputs`", "an array stands where an object is expected"]);
     refused(r#"[{"component": "a", "path": "../x"}]"#, &["`[0].path`", "`..`"]);
     refused(r#"[{"component": "a", "path": "/x"}]"#, &["`[0].path`", "absolute"]);
     refused(r#"["a"]"#, &["`[0]`", "a string stands where"]);
@@ -173,6 +176,103 @@ fn a_component_is_deleted_when_its_folder_is_gone_and_nothing_is_asked_of_others
         ["old by rule 2, deleted", "kept by rule 1", "half by rule 1", "charts/old by no rule, deleted", ". by rule 6"]
     );
     assert_eq!(mapped.rest, [5]);
+}
+
+/// A chain of dependents, each below the other.
+fn chain(depth: usize) -> String {
+    let mut text = "[".to_owned();
+    for level in 0..depth {
+        text.push_str(&format!(r#"{{"component": "c{level}", "dependents": ["#));
+    }
+    text + &"]}".repeat(depth) + "]"
+}
+
+#[test]
+fn dependents_nest_a_hundred_deep_and_deeper_ones_are_refused_with_the_way_out() {
+    let found = items(&chain(101));
+    assert_eq!(found.len(), 101);
+    assert_eq!(found[100].needs, [Need::item(99)]);
+    for depth in [102, 5_000, 300_000] {
+        refused(&chain(depth), &["more than 100 deep", "at the top of the list", "`[0].dependents[0]"]);
+    }
+    // What nobody reads may be as deep as it likes.
+    let unread = format!(r#"[{{"component": "a", "affected": "x", "y": {}{}}}]"#, "[".repeat(5_000), "]".repeat(5_000));
+    assert_eq!(items(&unread).len(), 1);
+    let input = "[".repeat(5_000) + &"]".repeat(5_000);
+    let pro = format!(
+        r#"[{{"component": "a", "settings": {{"pro": {{"pull_request": {{"merged": {{"workflows": {{"a.yml": {{"inputs": {{"x": {input}}}}}}}}}}}}}}}}}]"#
+    );
+    refused(&pro, &["workflows.a.yml`", "the input `x`", "nested too deeply"]);
+    refused(&format!(r#"[{{"component": "a", "inputs": {{"x": {input}}}}}]"#), &["nested too deeply"]);
+}
+
+#[test]
+fn dependents_come_in_any_order_of_keys_and_keep_the_order_in_which_they_are_seen() {
+    // As `jq --sort-keys` writes it: `dependents` before `stack`.
+    let found = items(
+        r#"[{"component": "a", "dependents": [{"component": "b", "dependents": null, "stack": "s"}], "stack": "s"},
+            {"component": "b", "component_path": "p", "deleted": true, "stack": "s", "dependents": [{"component": "c"}]}]"#,
+    );
+    let told: Vec<_> = found.iter().map(|item| (item.component.as_str(), item.needs.clone())).collect();
+    assert_eq!(told, [("a", vec![]), ("b", vec![Need::item(0)]), ("c", vec![Need::item(1)])]);
+    assert_eq!((found[1].path.as_deref(), found[1].deleted), (Some("p"), true), "every sight tells what it knows");
+}
+
+#[test]
+fn inputs_that_are_no_strings_are_written_as_they_stand() {
+    let found = items(
+        r#"[{"component": "a", "inputs": {"n": 1.10, "big": 12345678901234567890123, "b": false, "z": null,
+            "l": [1, {"a": "é"}], "s": "a\nb"}}]"#,
+    );
+    let Wish::Own(own) = &found[0].wish else { panic!("{found:?}") };
+    let told: Vec<String> = own.inputs.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    assert_eq!(told, ["b=false", "big=12345678901234567890123", "l=[1,{\"a\":\"é\"}]", "n=1.10", "s=a\nb", "z="]);
+}
+
+/// Processor time of this thread in seconds: what others do on the machine does not count.
+fn spent(work: impl FnOnce()) -> f64 {
+    let now = || -> Option<f64> {
+        let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+        Some(told.split(' ').next()?.parse::<f64>().ok()? / 1e9)
+    };
+    let begin = (now(), std::time::Instant::now());
+    work();
+    match (begin.0, now()) {
+        (Some(begin), Some(end)) => end - begin,
+        _ => begin.1.elapsed().as_secs_f64(),
+    }
+}
+
+fn read_atmos(count: usize) {
+    let below = |index| {
+        format!(
+            r#"{{"component":"shared","stack":"s","component_type":"t","dependents":[{{"component":"d{index}","stack":"s"}}]}}"#
+        )
+    };
+    let rows = (0..count).map(|index| {
+        let below = below(index);
+        format!(r#"{{"component":"c{index}","stack":"s","component_type":"t","dependents":[{below}, {below}]}}"#)
+    });
+    let found = items(&format!("[{}]", rows.collect::<Vec<_>>().join(",")));
+    assert_eq!((found.len(), found[1].needs.len()), (2 * count + 1, count));
+}
+
+fn map_lines(count: usize) {
+    let config = Config::parse("d.yml", RULES).unwrap();
+    let text: String = (0..count).map(|index| format!("live/prod/c{}/f{index}.tf\n", index / 4)).collect();
+    let Ok(List::Lines(lines)) = parse(&text) else { panic!("lines") };
+    let sights: Vec<Sight> =
+        lines.into_iter().map(|line| Sight { path: line.text, removed: false, line: Some(line.number) }).collect();
+    assert_eq!(map(&config, &sights, &BTreeSet::new()).items.len(), count / 4);
+}
+
+#[test]
+fn eight_times_as_much_takes_about_eight_times_as_long() {
+    for (what, work) in [("dependents", read_atmos as fn(usize)), ("lines", map_lines)] {
+        let (few, many) = (spent(|| work(2_000)), spent(|| work(16_000)));
+        // What is gone through again for each item takes 64 times as long.
+        assert!(many < few * 24.0, "{what}: {few} s, then {many} s");
+    }
 }
 
 fn tree(shape: &[(usize, Vec<usize>)], node: usize, depth: usize) -> serde_json::Value {

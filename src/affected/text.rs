@@ -29,13 +29,14 @@ pub(super) fn lines(text: &str) -> Result<Vec<Line>, String> {
         let line = line.strip_prefix("./").unwrap_or(line);
         // A folder may be printed with its slash.
         let line = line.strip_suffix('/').filter(|rest| !rest.is_empty()).unwrap_or(line);
+        if !seen.insert(line) {
+            continue;
+        }
         check(line).map_err(|what| {
             let shown: String = line.chars().take(100).collect();
             format!("line {}: {} {what}", index + 1, quoted(&shown))
         })?;
-        if seen.insert(line) {
-            lines.push(Line { text: line.to_owned(), number: index + 1 });
-        }
+        lines.push(Line { text: line.to_owned(), number: index + 1 });
     }
     Ok(lines)
 }

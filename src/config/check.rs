@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::{Config, Match, Pattern, Place, Template, same_environment, template::list};
-use crate::{finding::Finding, graph};
+use crate::{
+    finding::{Finding, quoted},
+    graph,
+};
 
 /// `after` must name environments that there are, and must not go round in a circle.
 pub(super) fn after(config: &Config, mistakes: &mut Vec<(Place, String)>) {
@@ -44,13 +47,14 @@ pub(super) fn doubts(config: &Config, present: &BTreeSet<String>) -> Vec<Finding
     unnamed(config)
         .filter(|(_, after, _)| !present.iter().any(|known| same_environment(known, after)))
         .map(|(environment, after, place)| {
-            Finding::warning(
-                format!("config `{}`, {place}", config.file),
+            let finding = Finding::warning(
+                format!("config {}, {place}", quoted(&config.file)),
                 format!(
                     "`environments.{environment}.after` names `{after}`, which no rule and no affected component does"
                 ),
                 format!("If it is meant, list it under `environments` (`{after}: {{}}`); else correct the name"),
-            )
+            );
+            place.of(finding, &config.file)
         })
         .collect()
 }
@@ -82,11 +86,12 @@ pub(super) fn shadows(config: &Config) -> Vec<Finding> {
     for (index, rule) in config.rules.iter().enumerate() {
         let earlier = config.rules.iter().take(index).find(|earlier| covers(&earlier.matcher, &rule.matcher));
         if let Some(earlier) = earlier {
-            findings.push(Finding::warning(
-                format!("config `{}`, {}", config.file, rule.told()),
+            let finding = Finding::warning(
+                format!("config {}, {}", quoted(&config.file), rule.told()),
                 format!("can never match: {} comes before it and matches all that it does", earlier.told()),
                 "Put it before that rule, or take it away",
-            ));
+            );
+            findings.push(rule.place.of(finding, &config.file));
         }
     }
     findings

@@ -97,8 +97,8 @@ impl Config {
     /// Reads the file's text.
     ///
     /// # Errors
-    /// All mistakes, each a sentence with file, place and remedy.
-    pub fn parse(file: &str, text: &str) -> Result<Self, Vec<String>> {
+    /// All mistakes, each with its place.
+    pub fn parse(file: &str, text: &str) -> Result<Self, Vec<Finding>> {
         read::config(file, text)
     }
 

@@ -1,4 +1,5 @@
-//! Patterns: a glob in which `{name}` captures. Each becomes one regular expression when the file is read.
+//! Patterns: a glob in which `{name}` captures. Most match segment by segment; the others become one regular
+//! expression each when the file is read.
 
 use std::collections::BTreeMap;
 
@@ -13,9 +14,20 @@ pub struct Pattern {
     source: String,
     separator: char,
     segments: Vec<Segment>,
-    regex: Regex,
-    /// What everything that matches begins with: a comparison that spares most expressions their run.
-    prefix: String,
+    matcher: Matcher,
+}
+
+/// How a text is matched. Lists may have a million lines.
+#[derive(Debug, Clone)]
+enum Matcher {
+    /// Segment by segment: each has at most one wildcard, and only the last may be `**`.
+    Steps,
+    /// By searching.
+    Search {
+        regex: Regex,
+        /// What everything that matches begins with: a comparison that spares most expressions their run.
+        prefix: String,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,10 +82,14 @@ impl Pattern {
             place += segment.chars().count() + 1;
         }
         check(&segments, source, separator)?;
-        let regex =
-            Regex::new(&expression(&segments, separator)).map_err(|error| format!("cannot be used: {error}"))?;
-        let prefix = prefix(&segments, separator);
-        Ok(Self { source: source.to_owned(), separator, segments, regex, prefix })
+        let matcher = if steps(&segments) {
+            Matcher::Steps
+        } else {
+            let regex =
+                Regex::new(&expression(&segments, separator)).map_err(|error| format!("cannot be used: {error}"))?;
+            Matcher::Search { regex, prefix: prefix(&segments, separator) }
+        };
+        Ok(Self { source: source.to_owned(), separator, segments, matcher })
     }
 
     /// The pattern as it was written.
@@ -91,19 +107,48 @@ impl Pattern {
 
     /// Whether it matches the whole of a text.
     pub fn matches(&self, text: &str) -> bool {
-        text.starts_with(&self.prefix) && self.regex.is_match(text)
+        match &self.matcher {
+            Matcher::Steps => self.walk(text, |_, _| {}).is_some(),
+            Matcher::Search { regex, prefix } => text.starts_with(prefix) && regex.is_match(text),
+        }
     }
 
     /// What the text was found to be, if the pattern matches the whole of it.
     pub fn find(&self, text: &str) -> Option<Found> {
-        if !text.starts_with(&self.prefix) {
+        let Matcher::Search { regex, prefix } = &self.matcher else {
+            let mut captures = BTreeMap::new();
+            let end = self.walk(text, |name, held| drop(captures.insert(name.to_owned(), held.to_owned())))?;
+            return Some(Found { captures, directory: self.directory(text.get(..end)) });
+        };
+        if !text.starts_with(prefix) {
             return None;
         }
-        let groups = self.regex.captures(text)?;
+        let groups = regex.captures(text)?;
         let captures =
             self.names().filter_map(|name| Some((name.to_owned(), groups.name(name)?.as_str().to_owned()))).collect();
-        let directory = self.trails().then(|| groups.get(1).map(|group| group.as_str().to_owned())).flatten();
-        Some(Found { captures, directory })
+        Some(Found { captures, directory: self.directory(groups.get(1).map(|group| group.as_str())) })
+    }
+
+    /// What stands before a trailing `/**`, where there is one.
+    fn directory(&self, matched: Option<&str>) -> Option<String> {
+        matched.filter(|_| self.trails()).map(str::to_owned)
+    }
+
+    /// Matches segment by segment, telling what each capture holds. Gives the length of what matches before a
+    /// trailing `/**`.
+    fn walk<'t>(&self, text: &'t str, mut capture: impl FnMut(&str, &'t str)) -> Option<usize> {
+        let trails = self.trails();
+        let mut rest = Some(text);
+        let mut end = 0;
+        for (index, segment) in self.segments.iter().take(self.segments.len() - usize::from(trails)).enumerate() {
+            let left = rest?;
+            let (part, behind) = left.split_once(self.separator).map_or((left, None), |(one, more)| (one, Some(more)));
+            segment.hold(part, &mut capture)?;
+            end += part.len() + if index == 0 { 0 } else { self.separator.len_utf8() };
+            rest = behind;
+        }
+        let whole = if trails { rest != Some("") } else { rest.is_none() };
+        whole.then_some(end)
     }
 
     /// Whether its last segment names files: it has a dot in its text, as `main.tf` and `*.tf` have.
@@ -155,12 +200,56 @@ impl Pattern {
 }
 
 impl Segment {
+    /// Whether it matches a text, for one with at most one wildcard; a capture is told what it holds.
+    fn hold<'t>(&self, text: &'t str, capture: &mut impl FnMut(&str, &'t str)) -> Option<()> {
+        let pieces = self.pieces();
+        let is_text = |piece: &Piece| matches!(piece, Piece::Text(_));
+        let Some(wild) = pieces.iter().position(|piece| !is_text(piece)) else {
+            let wanted = pieces.first().map_or("", Piece::text);
+            return (text == wanted).then_some(());
+        };
+        let before = pieces.first().map_or("", Piece::text);
+        let after = pieces.get(wild + 1).map_or("", Piece::text);
+        let held = text.strip_prefix(before)?.strip_suffix(after)?;
+        match pieces.get(wild) {
+            Some(Piece::Star) if pieces.len() > 1 => Some(()),
+            _ if held.is_empty() => None,
+            Some(Piece::Capture(name)) => {
+                capture(name, held);
+                Some(())
+            }
+            _ => Some(()),
+        }
+    }
+
     fn pieces(&self) -> &[Piece] {
         match self {
             Self::Across => &[],
             Self::Within(pieces) => pieces,
         }
     }
+}
+
+impl Piece {
+    /// Its text; a wildcard has none.
+    fn text(&self) -> &str {
+        match self {
+            Self::Text(text) => text,
+            Self::Star | Self::Capture(_) => "",
+        }
+    }
+}
+
+/// Whether a pattern can be matched segment by segment, with one reading at most.
+fn steps(segments: &[Segment]) -> bool {
+    let fixed = match segments {
+        [fixed @ .., Segment::Across] if !fixed.is_empty() => fixed,
+        all => all,
+    };
+    fixed.iter().all(|segment| match segment {
+        Segment::Across => false,
+        Segment::Within(pieces) => pieces.iter().filter(|piece| piece.text().is_empty()).count() <= 1,
+    })
 }
 
 /// One segment; an error comes with its place in the segment, from 0.

@@ -7,7 +7,11 @@ use super::{
     template::{list, nearest},
     tree::{self, Node, Value},
 };
-use crate::plan::{unrendered, workflow_file};
+use crate::{
+    checks::Check,
+    finding::{Finding, Severity, quoted},
+    plan::{unrendered, workflow_file},
+};
 
 /// The keys of the file.
 pub const TOP_KEYS: [&str; 7] = ["version", "branches", "workflow", "ref", "inputs", "environments", "rules"];
@@ -22,15 +26,13 @@ pub const MATCH_KEYS: [&str; 5] = ["component", "stack", "path", "type", "delete
 const VERSION: &str = "1";
 
 /// Reads the whole file.
-pub(super) fn config(file: &str, text: &str) -> Result<Config, Vec<String>> {
+pub(super) fn config(file: &str, text: &str) -> Result<Config, Vec<Finding>> {
     let mut reader = Reader::default();
     let mut config = match tree::read(text.strip_prefix('\u{feff}').unwrap_or(text)) {
         Ok(Node { value: Value::Null, .. }) => Config::default(),
         Ok(node) => reader.top(&node),
         Err((place, what)) => {
-            reader
-                .mistakes
-                .push((place, format!("{what}; every value must be YAML, and every key must be there once")));
+            reader.mistakes.push((place, what));
             Config::default()
         }
     };
@@ -41,8 +43,12 @@ pub(super) fn config(file: &str, text: &str) -> Result<Config, Vec<String>> {
         return Ok(config);
     }
     reader.mistakes.sort();
-    let file = file.replace('`', "ˋ");
-    Err(reader.mistakes.into_iter().map(|(place, what)| format!("config `{file}`, {place}: {what}")).collect())
+    Err(reader.mistakes.into_iter().map(|(place, what)| mistake(file, place, what)).collect())
+}
+
+fn mistake(file: &str, place: Place, what: String) -> Finding {
+    let about = format!("config {}, {place}", quoted(file));
+    place.of(Finding::of(Check::Config, Severity::Error, what, "Correct it").about(about), file)
 }
 
 #[derive(Default)]
@@ -179,7 +185,8 @@ impl Reader {
     fn matcher(&mut self, node: &Node, path: &str) -> Match {
         let mut matcher = Match::default();
         let fields = self.fields(node, path, &MATCH_KEYS);
-        if fields.is_empty() && matches!(node.value, Value::Map(_) | Value::Null) {
+        let empty = matches!(&node.value, Value::Map(pairs) if pairs.is_empty());
+        if empty || node.value == Value::Null {
             self.mistake(node.place, format!("`{path}` is empty: for everything write `match: {{component: \"**\"}}`"));
         }
         for (name, node) in fields {

@@ -6,7 +6,9 @@ use serde::{
     Deserialize, Deserializer,
     de::{Error, MapAccess, SeqAccess, Visitor},
 };
-use serde_saphyr::{Location, Spanned};
+use serde_saphyr::{Error as Broken, Location, Spanned, budget::BudgetBreach};
+
+use crate::finding::{Finding, quoted};
 
 /// The nesting no such file needs.
 const DEEPEST: usize = 32;
@@ -18,6 +20,13 @@ pub struct Place {
     pub line: u64,
     /// The column.
     pub column: u64,
+}
+
+impl Place {
+    /// A finding that lies here, in a file.
+    pub fn of(self, finding: Finding, file: &str) -> Finding {
+        finding.at(file, u32::try_from(self.line).ok()).column(u32::try_from(self.column).ok())
+    }
 }
 
 impl fmt::Display for Place {
@@ -85,13 +94,39 @@ pub fn read(text: &str) -> Result<Node, (Place, String)> {
     };
     let raw: Spanned<Raw> = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
         let place = error.location().map(place).unwrap_or(Place { line: 1, column: 1 });
-        let told = error.without_snippet().to_string();
-        let told = told.lines().next().unwrap_or_default();
-        let told = told.strip_prefix("error: ").unwrap_or(told);
-        let at = format!("line {} column {}: ", place.line, place.column);
-        (place, told.replace(&at, "").replace(&format!(" at line {}, column {}", place.line, place.column), ""))
+        (place, told(error.without_snippet(), place))
     })?;
     Ok(node(raw, text))
+}
+
+/// Why a text is no YAML of ours, for people: the library speaks to programmers.
+fn told(error: &Broken, place: Place) -> String {
+    match error {
+        Broken::DuplicateMappingKey { key: Some(key), .. } => {
+            format!("the key {} is there twice: every key must be there once", quoted(key))
+        }
+        Broken::DuplicateMappingKey { key: None, .. } => {
+            "a key is there twice: every key must be there once".to_owned()
+        }
+        Broken::MultipleDocuments { .. } | Broken::Budget { breach: BudgetBreach::Documents { .. }, .. } => {
+            "a second document begins here (`---`): the file must be one".to_owned()
+        }
+        Broken::Budget { .. } => format!("it is too large, or nested more than {DEEPEST} deep"),
+        Broken::UnknownAnchor { .. } => "it names an anchor (`*name`) that no `&name` before it defines".to_owned(),
+        Broken::Eof { .. } => "the file ends in the middle of a value".to_owned(),
+        Broken::MergeValueNotMapOrSeqOfMaps { .. } => "`<<` takes a mapping or a list of mappings".to_owned(),
+        Broken::SerdeInvalidType { .. } | Broken::NullIntoString { .. } | Broken::InvalidScalar { .. } => {
+            "a key must be a text".to_owned()
+        }
+        other => {
+            let told = other.to_string();
+            let told = told.lines().next().unwrap_or_default();
+            let told = told.strip_prefix("error: ").unwrap_or(told);
+            let at = format!("line {} column {}: ", place.line, place.column);
+            let told = told.replace(&at, "").replace(&format!(" at line {}, column {}", place.line, place.column), "");
+            format!("it is no YAML: {told}")
+        }
+    }
 }
 
 fn place(location: Location) -> Place {
@@ -231,7 +266,7 @@ mod tests {
         let error = |text| read(text).map(|node| node.value).expect_err(text);
         let (place, told) = error("a: 1\nb: 2\na: 3\n");
         assert_eq!((place.line, place.column), (3, 1), "{told}");
-        assert!(told.contains("duplicate"), "{told}");
+        assert_eq!(told, "the key `a` is there twice: every key must be there once");
         assert!(error("a: [1\n").0.line > 0);
         assert!(read("").is_ok_and(|node| node.value == Value::Null));
         for deep in ["[".repeat(5000), "{a: ".repeat(5000), "- ".repeat(5000)] {

@@ -30,12 +30,12 @@ pub(super) fn map(subject: &Subject, config: &Config, item: &Item) -> Result<Vec
             .map(|dispatch| by_settings(subject, item, dispatch).map_err(|finding| vec![finding]))
             .collect(),
         Wish::Own(own) if own.environment.is_some() => by_list(subject, config, item, own),
-        Wish::Own(_) => Err(vec![Finding::error(
+        Wish::Own(_) => Err(vec![Finding::mapping(
             item.name(),
             "nothing maps it to an environment: it names no `environment`, and no rule matches it",
             format!("Name its `environment` in the list, or {}", rule_remedy(config)),
         )]),
-        Wish::Silent => Err(vec![Finding::error(
+        Wish::Silent => Err(vec![Finding::mapping(
             item.name(),
             "nothing maps it to an environment: it has no `settings.pro.pull_request.merged`, and no rule matches it",
             format!(
@@ -140,7 +140,7 @@ impl Mapping<'_> {
     }
 
     fn refuse(&mut self, problem: impl Into<String>, remedy: impl Into<String>) {
-        self.findings.push(Finding::error(self.item.name(), problem, remedy));
+        self.findings.push(Finding::mapping(self.item.name(), problem, remedy));
     }
 
     fn render(&mut self, template: &Template, values: &BTreeMap<String, String>, what: &str) -> Option<String> {
@@ -267,7 +267,7 @@ impl Mapping<'_> {
 
 /// A target as Atmos Pro's settings describe it.
 fn by_settings(subject: &Subject, item: &Item, dispatch: &Dispatch) -> Result<Planned, Finding> {
-    let refuse = |problem: String, remedy: &str| Err(Finding::error(item.name(), problem, remedy));
+    let refuse = |problem: String, remedy: &str| Err(Finding::mapping(item.name(), problem, remedy));
     let Some(workflow) = workflow_file(&dispatch.workflow) else {
         return refuse(
             format!("its workflow {} is no file in `.github/workflows`", quoted(&dispatch.workflow)),

@@ -46,6 +46,8 @@ pub struct Subject {
     pub merged_by: String,
     /// Other pull requests that the same push merged: this rollout deploys them too.
     pub together: Vec<u64>,
+    /// Those of all of them that carry the `skip-label`: what they alone change is not deployed.
+    pub left_out: Vec<u64>,
 }
 
 /// One component going to one environment by one workflow run.
@@ -131,7 +133,7 @@ pub fn at_most(most: usize, mut all: impl Iterator<Item = Finding>) -> Vec<Findi
     let mut findings: Vec<Finding> = all.by_ref().take(most).collect();
     let more = all.count();
     if more > 0 {
-        findings.push(Finding::error(format!("{more} more"), "have the same kind of mistake", "Mend these first"));
+        findings.push(Finding::mapping(format!("{more} more"), "have the same kind of mistake", "Mend these first"));
     }
     findings
 }
@@ -164,7 +166,7 @@ fn settle(items: &[Item], mapped: &mut [Vec<Planned>]) -> Vec<Finding> {
 }
 
 fn twice(first: &Planned, second: &Planned) -> Finding {
-    Finding::error(
+    Finding::mapping(
         second.name(),
         format!(
             "goes to {} twice by workflow {}: by {} and by {}",

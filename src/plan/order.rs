@@ -10,7 +10,7 @@ use crate::{
     affected::Item,
     checks::Check,
     config::Config,
-    finding::{Finding, quoted},
+    finding::{Finding, Severity, quoted},
     graph,
 };
 
@@ -116,11 +116,12 @@ fn arrange(rows: Vec<Planned>, needs: &[Vec<usize>], order: &[usize]) -> Vec<Pla
 fn cycle_finding(rows: &[Planned], cycle: &[usize]) -> Finding {
     let name = |row: &Planned| format!("{} → {}", row.name(), quoted(&row.environment));
     let names: Vec<String> = cycle.iter().chain(cycle.first()).filter_map(|index| rows.get(*index)).map(name).collect();
-    Finding::error(
-        "dependencies",
+    Finding::of(
+        Check::Cycle,
+        Severity::Error,
         format!("form a cycle: {}", names.join(" needs ")),
         "Remove one of these dependencies where the components declare them (for Atmos, `settings.depends_on` or \
          `dependencies`; in a list, `needs`), or an `after` of the config file",
     )
-    .by(Check::Cycle)
+    .about("dependencies")
 }

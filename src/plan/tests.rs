@@ -1,7 +1,10 @@
 //! What rules and lists become: environments, workflows, inputs, order.
 
 use super::*;
-use crate::affected::{self, List};
+use crate::{
+    affected::{self, List},
+    checks::Check,
+};
 use proptest::prelude::*;
 
 fn subject() -> Subject {
@@ -47,6 +50,8 @@ fn rows(config: &str, list: &str) -> Vec<String> {
 #[track_caller]
 fn refused(config: &str, list: &str, parts: &[&str]) {
     let findings = planned(config, list).expect_err(list);
+    let of_items = |finding: &&Finding| finding.check == Check::Mapping;
+    assert!(findings.iter().filter(of_items).all(|finding| !finding.components.is_empty()), "{findings:#?}");
     let told: Vec<String> = findings.iter().map(Finding::line).collect();
     for part in parts {
         assert!(told.join("\n").contains(part), "`{part}` is not in: {told:#?}");

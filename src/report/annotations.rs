@@ -88,6 +88,9 @@ fn command(finding: &Finding) -> String {
         if let Some(line) = place.line {
             properties.push_str(&format!(",line={line}"));
         }
+        if let Some(column) = place.column {
+            properties.push_str(&format!(",col={column}"));
+        }
     }
     format!("::{kind} {properties}::{}", escape::command_data(&finding.line()))
 }

@@ -87,8 +87,23 @@ fn together(view: &View<'_>) -> String {
     if subject.together.is_empty() {
         return String::new();
     }
-    let names: Vec<String> = subject.together.iter().take(100).map(|number| format!("#{number}")).collect();
-    format!("\nOne rollout for #{} and for {}, which were merged together.\n", subject.pull_request, names.join(", "))
+    let names = |numbers: &[u64]| {
+        let names: Vec<String> = numbers.iter().take(100).map(|number| format!("#{number}")).collect();
+        names.join(", ")
+    };
+    let mut text = format!(
+        "\nOne rollout for #{} and for {}, which were merged together.",
+        subject.pull_request,
+        names(&subject.together)
+    );
+    if !subject.left_out.is_empty() {
+        text.push_str(&format!(
+            " Left out, as their label asks, is what was changed by {} alone.",
+            names(&subject.left_out)
+        ));
+    }
+    text.push('\n');
+    text
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! Bad input: one clear error, nothing asked of GitHub, outputs set all the same.
+//! Bad input: one clear error, outputs set all the same. Inputs that are of no use stop before anything is
+//! asked of GitHub; what is wrong with a list is shown in the comment, and nothing is dispatched.
 
 use std::fs;
 
@@ -28,6 +29,25 @@ fn says(stage: &Stage, parts: &[&str]) {
     }
 }
 
+/// What is wrong with a list stands in log, comment and summary, with how to go on.
+#[track_caller]
+fn mistaken(stage: &Stage, parts: &[&str]) {
+    let ended = stage.run();
+    ended.expect("failed", 1);
+    assert!(stage.dispatched().is_empty(), "{}", ended.log);
+    let comment = stage.comment();
+    assert!(comment.contains("Nothing was deployed"), "{comment}");
+    assert!(comment.contains("`workflow_dispatch` with `pull-request: 42`"), "{comment}");
+    assert!(ended.log.contains("::error title=list::"), "{}", ended.log);
+    for part in parts {
+        assert!(ended.log.contains(part), "`{part}` is not in the log: {}", ended.log);
+        // Markdown escapes what it gives a meaning.
+        let plain = |text: &str| text.replace('\\', "");
+        assert!(plain(&comment).contains(part), "`{part}` is not in the comment: {comment}");
+        assert!(plain(&ended.summary).contains(part), "`{part}` is not in the summary: {}", ended.summary);
+    }
+}
+
 #[test]
 fn an_event_file_that_is_missing_or_cut_short_is_named() {
     let mut missing = stage();
@@ -35,7 +55,7 @@ fn an_event_file_that_is_missing_or_cut_short_is_named() {
     says(&missing, &["/nowhere/event.json", "GITHUB_EVENT_PATH", "No such file"]);
     let cut = stage();
     fs::write(cut.folder.path().join("event.json"), r#"{"action": "closed", "num"#).unwrap();
-    says(&cut, &["event.json", "line 1 column 25"]);
+    says(&cut, &["event.json", "it ends in the middle (line 1, column 25)"]);
     let folder = stage();
     fs::remove_file(folder.folder.path().join("event.json")).unwrap();
     fs::create_dir(folder.folder.path().join("event.json")).unwrap();
@@ -45,13 +65,13 @@ fn an_event_file_that_is_missing_or_cut_short_is_named() {
 #[test]
 fn an_affected_file_of_another_shape_is_refused_with_its_place() {
     let table: [(&str, &[&str]); 9] = [
-        ("{\"stack", &["affected.json", "line 1 column"]),
-        ("[{\"component\": 5}]", &["[0].component", "expected a string"]),
+        ("{\"stack", &["affected.json", "it ends in the middle (line 1, column 7)"]),
+        ("[{\"component\": 5}]", &["[0].component", "the number `5` stands where a string is expected"]),
         (
             "[{\"component\": \"a\", \"dependents\": [{\"component\": \"b\", \"stack\": []}]}]",
             &["[0].dependents[0].stack"],
         ),
-        ("[{\"stack\": \"x\"}]", &["[0]", "missing field `component`"]),
+        ("[{\"stack\": \"x\"}]", &["[0]", "the key `component` is missing"]),
         ("[{\"component\": \"\"}]", &["[0].component", "is empty"]),
         ("{\"items\": []}", &["`stacks`"]),
         ("[1]", &["[0]"]),
@@ -64,13 +84,13 @@ fn an_affected_file_of_another_shape_is_refused_with_its_place() {
     for (text, parts) in table {
         let stage = stage();
         fs::write(stage.folder.path().join("affected.json"), text).unwrap();
-        says(&stage, parts);
+        mistaken(&stage, parts);
     }
 }
 
 #[test]
 fn an_affected_file_that_is_missing_outside_huge_or_no_text_is_refused() {
-    says(&stage().input("affected", "nope.json"), &["input `affected`", "nope.json", "No such file"]);
+    mistaken(&stage().input("affected", "nope.json"), &["input `affected`", "nope.json", "No such file"]);
     says(&stage().input("affected", "/etc/passwd"), &["input `affected`", "absolute path"]);
     says(&stage().input("affected", "../../../../../../etc/passwd"), &["outside the workspace"]);
     says(&stage().input("affected", "[{\"component\": \"vpc\"}]"), &["input `affected`", "the path of a file"]);
@@ -79,10 +99,10 @@ fn an_affected_file_that_is_missing_outside_huge_or_no_text_is_refused() {
     says(&linked.input("affected", "link.json"), &["outside the workspace"]);
     let huge = stage();
     fs::write(huge.folder.path().join("affected.json"), vec![b' '; 50 * 1024 * 1024]).unwrap();
-    says(&huge, &["affected.json", "32 MiB"]);
+    mistaken(&huge, &["affected.json", "32 MiB"]);
     let binary = stage();
     fs::write(binary.folder.path().join("affected.json"), b"[\"\xff\"]").unwrap();
-    says(&binary, &["not UTF-8", "byte 2"]);
+    mistaken(&binary, &["not UTF-8", "byte 2"]);
 }
 
 #[test]

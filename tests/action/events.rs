@@ -3,6 +3,7 @@
 use std::fs;
 
 use serde_json::{Value, json};
+use simulated_github::ChangedFile;
 
 use crate::stage::{PULL, Stage, component, world};
 
@@ -67,6 +68,72 @@ fn a_push_of_several_pull_requests_is_one_rollout_on_the_last_ones_comment() {
     assert!(comment.contains("One rollout for #43 and for #41, #42"), "{comment}");
     assert_eq!(stage.github.world(|world| world.dispatches().len()), 1);
     assert!(ended.log.contains("::notice::the push merged #41, #42 too"), "{}", ended.log);
+}
+
+/// A merge queue's push of #41, #42 and #43, each changing a component of its own; the labelled ones must not
+/// be deployed.
+fn queue(labelled: &[u64]) -> Stage {
+    let mut world = world();
+    world.workflow("apply.yml", crate::rules::ANY);
+    world.file(".github/deployments.yml", crate::rules::CONFIG);
+    let mut commits = Vec::new();
+    for number in [41, PULL, 43] {
+        world.file(&format!("live/dev/c{number}/main.tf"), "");
+        world.open_pull_request(number, "Widen", "octocat").files =
+            vec![ChangedFile::modified(&format!("live/dev/c{number}/main.tf"))];
+        commits.push(world.merge(number, "hubot"));
+    }
+    for number in labelled {
+        world.pulls.get_mut(number).unwrap().labels.push("no-apply".to_owned());
+    }
+    let mut stage = Stage::new(world, &list()).input("affected", "");
+    let mut push = stage.github.world(|world| world.push_of_merge(43));
+    push["commits"] = commits.iter().map(|commit| json!({"id": commit})).collect();
+    event(&mut stage, "push", &push);
+    stage
+}
+
+fn deployed(stage: &Stage) -> Vec<String> {
+    stage.dispatched().into_keys().map(|name| name.trim().to_owned()).collect()
+}
+
+#[test]
+fn of_pull_requests_merged_together_the_labelled_ones_are_left_out() {
+    for (labelled, wanted) in [(&[][..], &["c41", "c42", "c43"][..]), (&[41], &["c42", "c43"]), (&[42, 43], &["c41"])] {
+        let stage = queue(labelled);
+        let ended = stage.run();
+        ended.expect("succeeded", 0);
+        assert_eq!(deployed(&stage), wanted, "{labelled:?}: {}", ended.log);
+        let comment = stage.github.world(|world| world.sticky(43).unwrap().body.clone());
+        assert!(comment.contains("One rollout for #43 and for #41, #42"), "{comment}");
+        for number in labelled {
+            let told = format!("::notice::pull request #{number} has the label `no-apply`");
+            assert!(ended.log.contains(&told), "{}", ended.log);
+        }
+        let names: Vec<String> = labelled.iter().map(|number| format!("#{number}")).collect();
+        let told = format!("is what was changed by {} alone", names.join(", "));
+        assert_eq!(comment.contains(&told), !labelled.is_empty(), "{comment}");
+    }
+    let stage = queue(&[41, 42, 43]);
+    stage.run().expect("skipped", 0);
+    assert!(deployed(&stage).is_empty());
+}
+
+#[test]
+fn with_a_list_a_labelled_one_of_several_is_an_error_that_says_the_ways_out() {
+    let stage = queue(&[41]).input("affected", "affected.json");
+    let ended = stage.run();
+    ended.expect("failed", 1);
+    assert!(deployed(&stage).is_empty());
+    for part in ["pull request #41: has the label `no-apply`", "together with #42, #43", "Take the label away"] {
+        assert!(ended.log.contains(part), "`{part}` is not in {}", ended.log);
+    }
+    // By itself it is skipped, and another one by itself is deployed.
+    for (number, result) in [("41", "skipped"), ("42", "succeeded")] {
+        let mut stage = queue(&[41]).input("affected", "affected.json").input("pull-request", number);
+        event(&mut stage, "workflow_dispatch", &json!({}));
+        stage.run().expect(result, 0);
+    }
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod events;
 mod examples;
 mod faults;
 mod leaving;
+mod mistakes;
 mod network;
 mod preflight;
 mod preview;

@@ -26,7 +26,7 @@ jobs:
     steps: [{name: apply, run: make apply}]
 ";
 
-const CONFIG: &str = r#"version: 1
+pub const CONFIG: &str = r#"version: 1
 workflow: apply.yml
 inputs:
   component: "{{ component }}"
@@ -42,7 +42,7 @@ rules:
     environment: none
 "#;
 
-fn with_config(mut world: World, affected: &str) -> Stage {
+pub fn with_config(mut world: World, affected: &str) -> Stage {
     world.workflow("apply.yml", ANY);
     let stage = Stage::new(world, &json!([]));
     fs::write(stage.folder.path().join("affected.json"), affected).unwrap();
@@ -51,7 +51,7 @@ fn with_config(mut world: World, affected: &str) -> Stage {
     stage
 }
 
-fn rows(ended: &Ended) -> Vec<String> {
+pub fn rows(ended: &Ended) -> Vec<String> {
     let rows: Value = serde_json::from_str(ended.output("deployments")).unwrap();
     let text = |row: &Value, name: &str| row[name].as_str().unwrap_or("-").to_owned();
     let told =
@@ -158,28 +158,13 @@ fn all_pages_of_changed_files_are_read() {
 }
 
 #[test]
-fn a_mistake_in_the_config_is_told_before_anything_is_asked() {
-    let stage = with_config(world(), "svc-api\n");
-    fs::write(
-        stage.folder.path().join(".github/deployments.yml"),
-        "rules:\n  - {match: {pth: a}, environment: '{{ x'}\n",
-    )
-    .unwrap();
-    let ended = stage.run();
-    ended.expect("failed", 1);
-    assert!(ended.log.contains("did you mean `path`?"), "{}", ended.log);
-    assert!(ended.log.contains("`rules[0].environment` is no usable template"), "both at once: {}", ended.log);
-    assert_eq!(stage.github.world(|world| world.exchanges.len()), 0);
-}
-
-#[test]
 fn neither_list_nor_rules_is_a_mistake_that_says_both_ways_out() {
     let stage = Stage::new(world(), &json!([])).input("affected", "");
     let ended = stage.run();
     ended.expect("failed", 1);
-    assert!(ended.log.contains("input `affected` is empty, and there is no config file"), "{}", ended.log);
+    assert!(ended.log.contains("input `affected`: is empty, and there is no config file"), "{}", ended.log);
     let named = Stage::new(world(), &json!([])).input("config", "nope.yml");
-    assert!(named.run().log.contains("input `config`: file `nope.yml` is neither in the workspace nor"));
+    assert!(named.run().log.contains("input `config`, file `nope.yml`: is neither in the workspace nor"));
 }
 
 #[test]
@@ -239,21 +224,18 @@ fn a_rule_that_never_matches_is_a_warning_and_stops_nothing() {
     let ended = stage.run();
     ended.expect("succeeded", 0);
     assert!(
-        ended.log.contains("::warning title=config::") && ended.log.contains("can never match: rule 1"),
+        ended.log.contains("::warning title=config,file=.github/deployments.yml,line=15,col=5::")
+            && ended.log.contains("can never match: rule 1"),
         "{}",
         ended.log
     );
 }
 
 #[test]
-fn a_config_that_is_no_text_or_lies_outside_is_refused_before_anything_is_asked() {
-    let binary = with_config(world(), "svc-api\n");
-    fs::write(binary.folder.path().join(".github/deployments.yml"), b"rules: [\"\xff\"]").unwrap();
+fn a_config_outside_the_workspace_is_refused_before_anything_is_asked() {
     let outside = with_config(world(), "svc-api\n").input("config", "../../../../etc/passwd");
     let absolute = with_config(world(), "svc-api\n").input("config", "/etc/passwd");
-    for (stage, part) in
-        [(binary, "is not UTF-8: byte 9"), (outside, "outside the workspace"), (absolute, "absolute path")]
-    {
+    for (stage, part) in [(outside, "outside the workspace"), (absolute, "absolute path")] {
         let ended = stage.run();
         ended.expect("failed", 1);
         assert!(ended.log.contains("input `config`") && ended.log.contains(part), "{}", ended.log);

@@ -137,6 +137,27 @@ proptest! {
     }
 
     #[test]
+    fn matching_by_steps_and_by_searching_is_the_same(
+        pieces in prop::collection::vec(piece(), 1..5),
+        trail in prop::bool::ANY,
+        texts in prop::collection::vec("[a-z./]{0,3}", 1..6),
+        separator in prop_oneof![Just('/'), Just('-')],
+    ) {
+        let mut source: Vec<String> =
+            pieces.iter().enumerate().map(|(index, piece)| piece.replace("{}", &format!("{{c{index}}}"))).collect();
+        source.extend(trail.then(|| "**".to_owned()));
+        let Ok(steps) = Pattern::parse(&source.join(&separator.to_string()), separator) else { return Ok(()) };
+        let regex = Regex::new(&expression(&steps.segments, separator)).unwrap();
+        let search = Pattern { matcher: Matcher::Search { regex, prefix: String::new() }, ..steps.clone() };
+        let filled: Vec<String> =
+            pieces.iter().zip(texts.iter().cycle()).map(|(piece, text)| piece.replace("{}", text).replace('*', text)).collect();
+        for text in [texts.join(&separator.to_string()), filled.join(&separator.to_string()), filled.join("/") + "/"] {
+            prop_assert_eq!(steps.find(&text), search.find(&text), "`{}` under `{}`", text, steps.source());
+            prop_assert_eq!(steps.matches(&text), search.matches(&text));
+        }
+    }
+
+    #[test]
     fn any_text_as_a_pattern_or_under_one_is_no_panic(source in "\\PC{0,12}", text in "\\PC{0,12}") {
         for separator in ['/', '-'] {
             if let Ok(pattern) = Pattern::parse(&source, separator) {
