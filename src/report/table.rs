@@ -11,6 +11,8 @@ use crate::{
 
 /// Rows that are shown as one table in the order of the plan.
 const ONE_TABLE: usize = 15;
+/// Bytes of a line that says where a group is shown.
+const ELSEWHERE: usize = 100;
 /// Environments that are counted one by one.
 const MOST_ENVIRONMENTS: usize = 30;
 
@@ -47,6 +49,10 @@ pub fn table(view: &View<'_>, room: usize) -> String {
     if text.len() > room / 4 {
         text.clear();
     }
+    // Each group that has no room for a table has room for a line.
+    let Some(room) = room.checked_sub(GROUPS.len() * ELSEWHERE) else {
+        return text;
+    };
     for (statuses, title, open) in GROUPS {
         let group: Vec<&(&Deployment, &Standing)> =
             rows.iter().filter(|(_, standing)| statuses.contains(&standing.status)).collect();
@@ -67,12 +73,16 @@ fn section(
     const REST: usize = 100;
     let title = format!("{sign} {} {words}", group.len());
     let head = head(stacks);
-    let Some(room) = room.checked_sub(fold::FRAME + title.len() + head.len() + REST) else {
+    if group.is_empty() {
         return String::new();
+    }
+    let elsewhere = format!("\n{title}: see the job summary or the output `deployments`\n");
+    let Some(room) = room.checked_sub(fold::FRAME + title.len() + head.len() + REST) else {
+        return elsewhere;
     };
     let (lines, more) = fold::fit(group.iter().map(|row| line(view, row, stacks)), usize::MAX, room);
     if lines.is_empty() {
-        return String::new();
+        return elsewhere;
     }
     let mut body = format!("{}{lines}", head.trim_start());
     if more > 0 {

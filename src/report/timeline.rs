@@ -2,7 +2,8 @@
 //! short to be seen, is not drawn.
 //!
 //! Foreign names stand in section titles only; a task's name is a word of ours, so that none can be read as a
-//! keyword. No colour is set, and each bar says what it is.
+//! keyword. No colour is set, and each bar says what it is. Of Mermaid's tags only those are used whose names can be
+//! read in the dark beside a bar that is too short for them.
 //! <https://mermaid.js.org/syntax/gantt.html>
 
 use super::{View, escape, fold, words};
@@ -47,12 +48,12 @@ pub fn timeline(view: &View<'_>, room: usize) -> String {
         "```mermaid\n%%{{init: {{\"gantt\": {{\"leftPadding\": 170, \"rightPadding\": 20}}}}}}%%\ngantt\n  accTitle: What each deployment did when\n  dateFormat YYYY-MM-DD HH:mm:ss\n  axisFormat {axis}\n  \
          todayMarker off\n"
     );
-    for (deployment, bars) in shown {
+    for (number, (deployment, bars)) in (1..).zip(shown) {
         let planned = &deployment.planned;
         let place = planned.stack.as_ref().unwrap_or(&planned.environment);
-        // Both names are cut to what fits left of the bars.
+        // Sections of one name would be one: the number tells them apart. Both names are cut to what fits left of the bars.
         let [name, place] = [&planned.component, place].map(|name| escape::mermaid(&escape::short(name, 24)));
-        text.push_str(&format!("  section {name}<br>{place}\n"));
+        text.push_str(&format!("  section {number}. {name}<br>{place}\n"));
         for bar in bars.iter().filter(|bar| bars.len() == 1 || (bar.to - bar.from) * 100 > to - from) {
             let [from, to] = [bar.from, bar.to].map(|time| time.format("%Y-%m-%d %H:%M:%S"));
             let length = words::span(bar.to - bar.from);
@@ -87,11 +88,7 @@ fn bars(view: &View<'_>, deployment: &Deployment, status: Status) -> Vec<Bar> {
     marks.sort_by_key(|(_, from)| *from);
     let ends = marks.iter().skip(1).map(|(_, from)| *from).chain([end]).collect::<Vec<_>>();
     let bars = marks.into_iter().zip(ends).map(|((word, from), to)| {
-        let tag = match word {
-            "blocked" | "queued" => "done, ",
-            "waiting" => "",
-            _ => "active, ",
-        };
+        let tag = if matches!(word, "blocked" | "waiting") { "done, " } else { "" };
         Bar { word, end: "", tag, from, to }
     });
     let mut bars: Vec<Bar> = bars.filter(|bar| bar.to > bar.from).collect();
@@ -105,7 +102,7 @@ fn bars(view: &View<'_>, deployment: &Deployment, status: Status) -> Vec<Bar> {
             Status::Lost => ", then lost",
             _ => ", then failed",
         };
-        last.tag = "crit, ";
+        last.tag = "done, crit, ";
     }
     bars
 }
