@@ -89,7 +89,7 @@ const WARNING: &str = "warning";
 const STRICTER: &str = "warning, error under `protected`";
 
 /// All checks, the most important first.
-pub const ALL: [Row; 25] = [
+pub const ALL: [Row; 26] = [
     row(
         Check::Permission,
         "permission",
