@@ -103,34 +103,34 @@ fn capital(text: &str) -> String {
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
+/// The headline of what has not begun.
+fn unbegun(view: &View<'_>) -> Option<String> {
+    let planned = view.rollout.deployments.iter().filter(|deployment| deployment.planned.skip.is_none()).count();
+    let count = view.findings.iter().filter(|finding| finding.severity == Severity::Error).count();
+    let deployments = plural(planned, "deployment");
+    Some(match view.stage {
+        Stage::Preview if view.reason.is_some() => "A merge would deploy nothing".to_owned(),
+        Stage::Preview if count > 0 => {
+            format!("A merge would deploy nothing: the checks found {}", plural(count, "error"))
+        }
+        Stage::Preview if held(view).is_some() => {
+            format!("A merge would be held: {deployments} are more than `max-deployments` allows")
+        }
+        Stage::Preview => format!("A merge would make {deployments}"),
+        Stage::Refused if view.reason.is_some() => "Nothing is deployed".to_owned(),
+        Stage::Refused => "Nothing was deployed: the checks found errors".to_owned(),
+        Stage::Held => format!("Held: {deployments} are more than `max-deployments` allows"),
+        Stage::Live | Stage::Finished => return None,
+    })
+}
+
 /// The one line that answers "where does it stand".
 pub fn headline(view: &View<'_>) -> String {
+    if let Some(headline) = unbegun(view) {
+        return headline;
+    }
     let tally = view.tally();
     let all = tally.all();
-    let planned = view.rollout.deployments.iter().filter(|deployment| deployment.planned.skip.is_none()).count();
-    match view.stage {
-        Stage::Preview if view.reason.is_some() => return "A merge would deploy nothing".to_owned(),
-        Stage::Refused if view.reason.is_some() => return "Nothing is deployed".to_owned(),
-        Stage::Preview => {
-            let count = view.findings.iter().filter(|finding| finding.severity == Severity::Error).count();
-            let lead = format!("A merge would make {}", plural(planned, "deployment"));
-            return match count {
-                0 if held(view).is_some() => {
-                    format!(
-                        "A merge would be held: {} are more than `max-deployments` allows",
-                        plural(planned, "deployment")
-                    )
-                }
-                0 => lead,
-                _ => format!("A merge would deploy nothing: the checks found {}", plural(count, "error")),
-            };
-        }
-        Stage::Refused => return "Nothing was deployed: the checks found errors".to_owned(),
-        Stage::Held => {
-            return format!("Held: {} are more than `max-deployments` allows", plural(planned, "deployment"));
-        }
-        Stage::Live | Stage::Finished => {}
-    }
     if all == 0 {
         return "Nothing to deploy".to_owned();
     }
