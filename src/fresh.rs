@@ -364,10 +364,10 @@ pub async fn over<'a>(
             Ok(true) => {}
             Ok(false) => return Ok(Begun::Overtaken(Box::new(case))),
             Err(trouble @ (Trouble::Forbidden { .. } | Trouble::NotFound { .. } | Trouble::Refused { .. }))
-                if stage == Stage::Preview || failing =>
+                if stage == Stage::Preview || failing || reason.is_some() =>
             {
                 log::notice(&format!("what was found is in log and job summary alone: {trouble}"));
-                lacking = permissions::finding(&trouble).filter(|_| stage != Stage::Preview);
+                lacking = permissions::finding(&trouble).filter(|_| stage != Stage::Preview && failing);
                 annotations::show(lacking.as_slice());
             }
             Err(trouble) => return Err(trouble.into()),
