@@ -13,10 +13,10 @@ use crate::{
     finding::{self, Finding, Severity, quoted},
     github::{Github, Pull, Trouble},
     given::{Basis, Given},
-    inputs::Inputs,
+    inputs::{FailOn, Inputs},
     observe::Observer,
     plan::{self, Subject},
-    preflight::{self, Checked, TestMerge},
+    preflight::{self, Checked, TestMerge, permissions},
     report::{View, Watcher, annotations, comment, log, outputs, outputs::Outputs, summary},
     rollout::{Deployment, Phase, Progress, Rollout, Run},
     run::RunFacts,
@@ -146,7 +146,7 @@ impl Memory {
 }
 
 /// How to go on once what was found is mended.
-fn go_on(pull: &Pull) -> String {
+pub fn go_on(pull: &Pull) -> String {
     format!(
         "once it is mended, run this workflow by `workflow_dispatch` with `pull-request: {}`; for what lies outside the \
          repository, re-running this job is enough",
@@ -392,47 +392,44 @@ pub async fn over<'a>(
     reason: Option<&str>,
     belief: Belief,
 ) -> Result<Begun<'a>, Failure> {
-    let view = View::of(&rollout, stage, Watcher::Here, &case.job.context, case.github.now())
-        .checked(&checked.findings, &checked.environments)
-        .because(reason);
-    // Of what has not begun, only the stage is remembered.
-    let empty = Rollout { deployments: Vec::new(), ..rollout.clone() };
-    let origin = case.job.context.origin.clone();
-    let hand = Hand { released: true, ..case.hand.clone() };
-    let packed = match belief {
-        Belief::Certain => state::encode(&Record { stage, hand, origin, rollout: empty }),
-        Belief::Doubtful => String::new(),
+    let view = |findings| {
+        View::of(&rollout, stage, Watcher::Here, &case.job.context, case.github.now())
+            .checked(findings, &checked.environments)
+            .because(reason)
     };
+    let mut lacking = None;
+    let failing = finding::errors(&checked.findings);
     let worth_a_comment = stage != Stage::Finished;
     if let Some(sticky) = &mut case.sticky
         && !case.job.inputs.dry_run
         && (worth_a_comment || sticky.place().is_some())
     {
-        let body = comment::render(&view, &rollout.subject.comment_key, &packed);
-        let new = sticky.place().is_none();
-        let written = match sticky.write(&log::redact(&body, &case.job.inputs.token)).await {
-            Ok(true) if new => sticky.is_first().await,
-            other => other,
+        // Of what has not begun, only the stage is remembered.
+        let empty = Rollout { deployments: Vec::new(), ..rollout.clone() };
+        let hand = Hand { released: true, ..case.hand.clone() };
+        let record = Record { stage, hand, origin: case.job.context.origin.clone(), rollout: empty };
+        let packed = match belief {
+            Belief::Certain => state::encode(&record),
+            Belief::Doubtful => String::new(),
         };
-        match written {
+        let body = comment::render(&view(&checked.findings), &rollout.subject.comment_key, &packed);
+        match first(sticky, &log::redact(&body, &case.job.inputs.token)).await {
             Ok(true) => {}
             Ok(false) => return Ok(Begun::Overtaken(Box::new(case))),
             Err(trouble @ (Trouble::Forbidden { .. } | Trouble::NotFound { .. } | Trouble::Refused { .. }))
-                if stage == Stage::Preview =>
+                if stage == Stage::Preview || failing || reason.is_some() =>
             {
-                log::notice(&format!("the preview is in the job summary alone: {trouble}"));
+                log::notice(&format!("what was found is in log and job summary alone: {trouble}"));
+                lacking = permissions::finding(&trouble).filter(|_| stage != Stage::Preview && failing);
+                annotations::show(lacking.as_slice());
             }
             Err(trouble) => return Err(trouble.into()),
         }
     }
-    let failing = finding::errors(&checked.findings);
-    let (result, pass) = match stage {
-        _ if failing => (Outcome::Failed, false),
-        Stage::Held => (Outcome::Held, case.job.inputs.fail_on == crate::inputs::FailOn::Never),
-        Stage::Finished => (Outcome::NothingToDeploy, true),
-        _ => (Outcome::Skipped, true),
-    };
+    let findings: Vec<Finding> = lacking.into_iter().chain(checked.findings.clone()).collect();
+    let (result, pass) = ending(stage, failing, case.job.inputs.fail_on);
     let place = case.sticky.as_ref().and_then(Sticky::place);
+    let view = view(&findings);
     let outputs = Outputs {
         result,
         deployments: outputs::rows(&rollout, &view.standings, &case.job.context.server_url),
@@ -442,6 +439,22 @@ pub async fn over<'a>(
         comment_url: place.map(|(_, url)| url.to_owned()),
     };
     Ok(Begun::Over(Over { outputs, summary: summary::render(&view), pass }))
+}
+
+/// The result of what does not begin, and whether the step passes.
+fn ending(stage: Stage, failing: bool, fail_on: FailOn) -> (Outcome, bool) {
+    match stage {
+        _ if failing => (Outcome::Failed, false),
+        Stage::Held => (Outcome::Held, fail_on == FailOn::Never),
+        Stage::Finished => (Outcome::NothingToDeploy, true),
+        _ => (Outcome::Skipped, true),
+    }
+}
+
+/// Writes the comment of what does not begin. Tells whether it stands; if not, another process was quicker.
+async fn first(sticky: &mut Sticky, body: &str) -> Result<bool, Trouble> {
+    let new = sticky.place().is_none();
+    Ok(sticky.write(body).await? && (!new || sticky.is_first().await?))
 }
 
 /// Shows the plan, and does nothing.

@@ -210,7 +210,7 @@ async fn follow(mut watch: Watch<'_>) -> bool {
         }
         Ended::Barred(why) => {
             let left = tally(&watch).pending;
-            tracing::error!("{left} deployments were not dispatched: {why}");
+            tracing::error!("{left} deployments were not dispatched: {why}; {}", fresh::go_on(&watch.case.pull));
             if let Err(trouble) = watch.refuse().await {
                 tracing::warn!("the comment could not be brought up to date: {trouble}");
             }

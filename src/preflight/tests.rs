@@ -143,6 +143,7 @@ type Case = (Check, Severity, EnvironmentCheck, fn(&mut World));
 fn cases() -> Vec<Case> {
     let mut cases = environment_cases();
     cases.extend(workflow_cases());
+    cases.extend(dispatch_cases());
     cases.extend(job_cases());
     cases
 }
@@ -217,6 +218,11 @@ fn workflow_cases() -> Vec<Case> {
         (Check::WorkflowUnreadable, Error, Exists, |world| world.workflow().file = odd()),
         (Check::WorkflowUnreadable, Error, Exists, |world| world.rewrite("name: apply\n", "name: apply\nname: b\n")),
         (Check::WorkflowNotDispatchable, Error, Exists, |world| world.rewrite("workflow_dispatch:", "workflow_call:")),
+    ]
+}
+
+fn dispatch_cases() -> Vec<Case> {
+    vec![
         (Check::InputUndeclared, Error, Exists, |world| world.input("stack", "plat")),
         (Check::InputUndeclared, Error, Exists, |world| world.input("MODE", "plan")),
         (Check::InputMissing, Error, Exists, |world| world.input("component", "")),

@@ -143,6 +143,17 @@ fn a_missing_permission_is_named_before_anything_is_dispatched() {
 }
 
 #[test]
+fn findings_are_not_lost_where_the_comment_may_not_be_written() {
+    let mut world = world();
+    world.permissions.insert("pull-requests".to_owned(), "read".to_owned());
+    let stage = Stage::new(world, &json!([component("vpc", "plat-prod", "prodd", &[])]));
+    let ended = refused(&stage, &["environment-missing", "permission"]);
+    for part in ["Did you mean `prod`?", "Add `pull-requests: write`"] {
+        assert!(ended.summary.contains(part) && ended.log.contains(part), "{part}: {}", ended.summary);
+    }
+}
+
+#[test]
 fn a_refused_first_dispatch_is_the_only_one_and_is_told_as_preflight_would() {
     let mut world = world();
     world.permissions.insert("actions".to_owned(), "read".to_owned());

@@ -126,6 +126,8 @@ fn a_wait_timer_holds_a_deployment_and_lets_it_go() {
 
 #[test]
 fn two_gates_in_one_run_are_told_one_after_the_other() {
+    /// By a busy machine too.
+    const LONG_ENOUGH_TO_BE_SEEN: Duration = Duration::from_millis(600);
     let mut world = world();
     let yaml = format!(
         "{APPLY}
@@ -138,9 +140,9 @@ fn two_gates_in_one_run_are_told_one_after_the_other() {
     );
     world.workflow("atmos-terraform-apply.yaml", &yaml);
     world.environment(Environment::named("audit").reviewed_by(&["hubot"]));
-    world.when(|_| true).reviewed_for("prod", Duration::from_millis(500), Approved, "mona", "first").reviewed_for(
+    world.when(|_| true).reviewed_for("prod", LONG_ENOUGH_TO_BE_SEEN, Approved, "mona", "first").reviewed_for(
         "audit",
-        Duration::from_millis(500),
+        LONG_ENOUGH_TO_BE_SEEN,
         Approved,
         "hubot",
         "second",
