@@ -8,7 +8,6 @@ use crate::{
     Failure,
     begin::{Begun, Case, Over, skipped},
     checks::Check,
-    config::Config,
     context::Origin,
     finding::{self, Finding, Severity, quoted},
     github::{Github, Pull, Trouble},
@@ -23,6 +22,7 @@ use crate::{
     state::{self, Hand, Record, Stage},
     sticky::Sticky,
     tally::Outcome,
+    wanted::{elsewhere, inseparable, labelled, labelled_off},
     watch::Watch,
 };
 
@@ -73,25 +73,10 @@ pub enum Memory {
 /// GitHub cannot be asked, or it cannot be told what was dispatched before.
 pub async fn start<'a>(mut case: Case<'a>, given: &Given, memory: Memory) -> Result<Begun<'a>, Failure> {
     let inputs = case.job.inputs;
-    let (left_out, pulls): (Vec<&Pull>, Vec<&Pull>) =
-        case.together.iter().chain([&case.pull]).partition(|pull| labelled(pull, &inputs.skip_label));
-    if pulls.is_empty() {
-        let reasons: Vec<String> = left_out.iter().filter_map(|pull| labelled_off(pull, inputs)).collect();
-        return unwanted_now(case, &memory, &reasons.join("; ")).await;
-    }
-    case.subject.left_out = left_out.iter().map(|pull| pull.number).collect();
-    let config = given.config(&case.github, inputs, &case.pull, &case.subject.merge_commit).await?;
-    if let Some(reason) = config.as_ref().ok().and_then(|config| elsewhere(&case.pull, config)) {
-        return unwanted_now(case, &memory, &reason).await;
-    }
-    let mut basis = given.basis(&case.github, config, &pulls, &case.subject.merge_commit).await?;
-    if given.is_listed() {
-        basis.findings.extend(left_out.iter().map(|pull| inseparable(pull, &pulls, inputs)));
-    } else {
-        left_out.iter().filter_map(|pull| labelled_off(pull, inputs)).for_each(|reason| {
-            log::notice(&format!("{reason}: what it alone changes is not deployed"));
-        });
-    }
+    let basis = match ground(&mut case, given).await? {
+        Ok(basis) => basis,
+        Err(reason) => return unwanted_now(case, &memory, &reason).await,
+    };
     let (rollout, checked) = prepare(&case.github, &case.pull, &case.subject, &basis, inputs).await?;
     if let Memory::Unread(why) = &memory {
         tracing::warn!("the comment's state is not used: {why}");
@@ -125,6 +110,31 @@ async fn unwanted_now<'a>(case: Case<'a>, memory: &Memory, reason: &str) -> Resu
     over(case, nothing, &Checked::default(), Stage::Refused, Some(reason), Belief::Certain).await
 }
 
+/// What the plan is made of; or why nothing is deployed, which needs no list that can be read. Of pull requests
+/// merged together the labelled ones are left out.
+async fn ground(case: &mut Case<'_>, given: &Given) -> Result<Result<Basis, String>, Trouble> {
+    let inputs = case.job.inputs;
+    let (left_out, pulls): (Vec<&Pull>, Vec<&Pull>) =
+        case.together.iter().chain([&case.pull]).partition(|pull| labelled(pull, &inputs.skip_label));
+    let labels: Vec<String> = left_out.iter().filter_map(|pull| labelled_off(pull, inputs)).collect();
+    if pulls.is_empty() {
+        return Ok(Err(labels.join("; ")));
+    }
+    case.subject.left_out = left_out.iter().map(|pull| pull.number).collect();
+    let commit = &case.subject.merge_commit;
+    let config = given.config(&case.github, inputs, &case.pull, commit).await?;
+    if let Some(reason) = config.as_ref().ok().and_then(|config| elsewhere(&case.pull, config)) {
+        return Ok(Err(reason));
+    }
+    let mut basis = given.basis(&case.github, config, &pulls, commit).await?;
+    if given.is_listed() {
+        basis.findings.extend(left_out.iter().map(|pull| inseparable(pull, &pulls, inputs)));
+    } else {
+        labels.iter().for_each(|reason| log::notice(&format!("{reason}: what it alone changes is not deployed")));
+    }
+    Ok(Ok(basis))
+}
+
 /// Whether it is known that nothing was dispatched before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Belief {
@@ -152,42 +162,6 @@ pub fn go_on(pull: &Pull) -> String {
          repository, re-running this job is enough",
         pull.number
     )
-}
-
-/// Labels are the same to GitHub whatever their case.
-fn labelled(pull: &Pull, label: &str) -> bool {
-    pull.labels.iter().any(|own| own.to_lowercase() == label.to_lowercase())
-}
-
-/// Says that a pull request's label keeps it from being deployed, if it does.
-pub fn labelled_off(pull: &Pull, inputs: &Inputs) -> Option<String> {
-    labelled(pull, &inputs.skip_label)
-        .then(|| format!("pull request #{} has the label {}", pull.number, quoted(&inputs.skip_label)))
-}
-
-/// A pull request that is not to be deployed, among others, where a list does not say whose is what.
-fn inseparable(pull: &Pull, wanted: &[&Pull], inputs: &Inputs) -> Finding {
-    let numbers: Vec<String> = wanted.iter().map(|pull| format!("#{}", pull.number)).collect();
-    let problem = format!(
-        "has the label {} and was merged together with {}, and the list of affected components does not say which of \
-         them are its own",
-        quoted(&inputs.skip_label),
-        numbers.join(", ")
-    );
-    let remedy = "Take the label away if it may be deployed too; else run this workflow by `workflow_dispatch` with \
-                  `pull-request` for each of the others and a list of its own components, or leave `affected` empty and \
-                  map changed files by rules";
-    Finding::of(Check::List, Severity::Error, problem, remedy).about(format!("pull request #{}", pull.number))
-}
-
-/// Says that a pull request goes into a branch that is not deployed, if it does.
-pub fn elsewhere(pull: &Pull, config: &Config) -> Option<String> {
-    let number = pull.number;
-    let default = pull.default_branch.as_deref();
-    (!config.deploys(&pull.base_ref, default)).then(|| {
-        let deployed = config.branches_told(default);
-        format!("pull request #{number} goes into {}, and deployed is {deployed}", quoted(&pull.base_ref))
-    })
 }
 
 /// The plan and what preflight says of it.

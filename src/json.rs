@@ -60,6 +60,8 @@ fn sentence(what: &str) -> String {
             "a boolean" => "`true` or `false`",
             "a map" => "an object",
             "a sequence" => "an array",
+            "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number",
+            other if other.starts_with("struct ") => "an object",
             other => other,
         };
         return format!("{found} stands where {expected} is expected");
@@ -148,7 +150,7 @@ mod tests {
     fn a_value_of_the_wrong_kind_is_named_by_its_path_line_and_column() {
         assert_eq!(
             error("[{\"a,]\\\"}\": [1]},\n {\"b\": null,\n  \"c`\": [2, {}]}]"),
-            "at `[1].cˋ[1]` (line 3, column 12): an object stands where u8 is expected"
+            "at `[1].cˋ[1]` (line 3, column 12): an object stands where a whole number is expected"
         );
         assert!(error("[{\"a\": 5}]").starts_with("at `[0].a` (line 1, column 8): the number `5` stands where"));
         assert!(error("[\"x\"]").starts_with("at `[0]` (line 1, column 4): a string stands where"));

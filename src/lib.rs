@@ -64,9 +64,11 @@ pub mod sweep;
 pub mod tally;
 pub mod tempo;
 pub mod verdict;
+pub mod wanted;
 pub mod watch;
 pub mod workflow;
 pub mod workspace;
+pub mod yaml;
 
 use tokio::sync::watch as signal;
 
@@ -86,7 +88,7 @@ use crate::{
 /// Why the action did not come to follow a rollout.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// Inputs, the runner's variables, the event or the affected list. Each is one sentence.
+    /// Inputs, the runner's variables, the event, or what cannot be told of before. Each is one sentence.
     #[error("{}", .0.join("\n"))]
     Mistakes(Vec<String>),
     /// GitHub could not be asked, or refused.

@@ -7,7 +7,7 @@ use crate::{
     Failure,
     begin::{Begun, Case, Job, skipped},
     finding,
-    fresh::{Belief, dry_run, elsewhere, labelled_off, over, prepare},
+    fresh::{Belief, dry_run, over, prepare},
     github::{Github, Pull, Trouble},
     given::{Basis, Given},
     plan::Subject,
@@ -16,6 +16,7 @@ use crate::{
     rollout::Rollout,
     state::{Hand, Stage},
     sticky::{Found, Sticky},
+    wanted::{elsewhere, labelled_off},
 };
 
 /// Shows on an open pull request what a merge would deploy. It never overwrites a live state.

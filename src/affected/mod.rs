@@ -132,10 +132,12 @@ pub fn parse(text: &str) -> Result<List, String> {
     if !text.trim_start().starts_with(['[', '{']) {
         return text::lines(text).map(List::Lines);
     }
-    let items = match text.trim_start().starts_with('{') {
-        true => atmos::upload(text),
-        false if list::is_plain(text)? => list::items(text),
-        false => atmos::items(text),
+    let items = if text.trim_start().starts_with('{') {
+        atmos::upload(text)
+    } else if list::is_plain(text)? {
+        list::items(text)
+    } else {
+        atmos::items(text)
     };
     items.map(List::Items)
 }

@@ -6,9 +6,9 @@ use serde::{
     Deserialize, Deserializer,
     de::{Error, MapAccess, SeqAccess, Visitor},
 };
-use serde_saphyr::{Error as Broken, Location, Spanned, budget::BudgetBreach};
+use serde_saphyr::{Location, Spanned};
 
-use crate::finding::{Finding, quoted};
+use crate::{finding::Finding, yaml};
 
 /// The nesting no such file needs.
 const DEEPEST: usize = 32;
@@ -93,40 +93,10 @@ pub fn read(text: &str) -> Result<Node, (Place, String)> {
         budget: serde_saphyr::budget! { max_depth: DEEPEST, max_documents: 1 },
     };
     let raw: Spanned<Raw> = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
-        let place = error.location().map(place).unwrap_or(Place { line: 1, column: 1 });
-        (place, told(error.without_snippet(), place))
+        let (line, column, what) = yaml::told(&error);
+        (Place { line, column }, what)
     })?;
     Ok(node(raw, text))
-}
-
-/// Why a text is no YAML of ours, for people: the library speaks to programmers.
-fn told(error: &Broken, place: Place) -> String {
-    match error {
-        Broken::DuplicateMappingKey { key: Some(key), .. } => {
-            format!("the key {} is there twice: every key must be there once", quoted(key))
-        }
-        Broken::DuplicateMappingKey { key: None, .. } => {
-            "a key is there twice: every key must be there once".to_owned()
-        }
-        Broken::MultipleDocuments { .. } | Broken::Budget { breach: BudgetBreach::Documents { .. }, .. } => {
-            "a second document begins here (`---`): the file must be one".to_owned()
-        }
-        Broken::Budget { .. } => format!("it is too large, or nested more than {DEEPEST} deep"),
-        Broken::UnknownAnchor { .. } => "it names an anchor (`*name`) that no `&name` before it defines".to_owned(),
-        Broken::Eof { .. } => "the file ends in the middle of a value".to_owned(),
-        Broken::MergeValueNotMapOrSeqOfMaps { .. } => "`<<` takes a mapping or a list of mappings".to_owned(),
-        Broken::SerdeInvalidType { .. } | Broken::NullIntoString { .. } | Broken::InvalidScalar { .. } => {
-            "a key must be a text".to_owned()
-        }
-        other => {
-            let told = other.to_string();
-            let told = told.lines().next().unwrap_or_default();
-            let told = told.strip_prefix("error: ").unwrap_or(told);
-            let at = format!("line {} column {}: ", place.line, place.column);
-            let told = told.replace(&at, "").replace(&format!(" at line {}, column {}", place.line, place.column), "");
-            format!("it is no YAML: {told}")
-        }
-    }
 }
 
 fn place(location: Location) -> Place {

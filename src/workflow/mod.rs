@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use self::{expression::Scope, place::line_of};
-use crate::plan::ID_MARK;
+use crate::{plan::ID_MARK, yaml};
 
 /// What a workflow declares.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -101,8 +101,10 @@ pub const MOST_CHARACTERS: usize = 65_535;
 pub fn read(text: &str) -> Result<Declared, String> {
     // As GitHub reads it: `on`, `yes` and the like are no booleans.
     let options = serde_saphyr::options! { strict_booleans: true };
-    let document: Value = serde_saphyr::from_str_with_options(text, options)
-        .map_err(|error| error.to_string().lines().next().unwrap_or_default().to_owned())?;
+    let document: Value = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
+        let (line, column, what) = yaml::told(&error);
+        format!("line {line}, column {column}: {what}")
+    })?;
     let Value::Object(top) = document else {
         return Err("it is no YAML mapping".to_owned());
     };
