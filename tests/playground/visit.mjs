@@ -36,7 +36,29 @@ async function stop(demo) {
 export async function browser() {
   const executablePath = process.env.CHROMIUM ?? BROWSERS.find((path) => existsSync(path));
   if (!executablePath) throw new Error("there is no Chromium here: install it, or name one by CHROMIUM");
-  // The sandbox cannot be had as root, as in a container of CI.
-  const chromiumSandbox = process.getuid?.() !== 0;
-  return chromium.launch({ executablePath, chromiumSandbox, args: ["--disable-gpu", "--font-render-hinting=none"] });
+  // Letters have the same place on every machine.
+  return chromium.launch({ executablePath, args: ["--disable-gpu", "--font-render-hinting=none"] });
+}
+
+/** Starts the play again, at a speed of the world's clock that has a button. */
+export async function again(page, speed) {
+  const times = Number(await page.locator("body[data-again]").getAttribute("data-again"));
+  await page.getByRole("button", { name: speed, exact: true }).click();
+  await page.getByRole("button", { name: "Start again" }).click();
+  await page.locator(`body[data-again="${times + 1}"]`).waitFor();
+}
+
+/** Waits until the comment's table says so of a component; a row may be folded away. */
+export async function told(page, component, environment, status) {
+  const named = (name) => ({ has: page.locator("code").getByText(name, { exact: true }) });
+  const rows = page.locator("#comment-text tr").filter(named(component)).filter(named(environment));
+  await rows.filter({ hasText: status }).first().waitFor({ state: "attached" });
+}
+
+/** Somebody decides about a component of the demo's world in production. */
+export async function decide(page, verb, component, words, user = "mona") {
+  const gate = page.getByRole("listitem", { name: `apply ${component} in plat-use2-prod` }).locator(".gate");
+  await gate.getByLabel("Who decides").selectOption(user);
+  await gate.getByLabel("Comment of the review").fill(words);
+  await gate.getByRole("button", { name: verb }).click();
 }

@@ -61,7 +61,7 @@ document.addEventListener("click", (event) => {
   document.querySelector(".runs .shown")?.classList.remove("shown");
   run.classList.add("shown");
   run.scrollIntoView({ block: "center" });
-  run.querySelector("input, button")?.focus({ preventScroll: true });
+  (run.querySelector(".gate input") ?? run.querySelector("button")).focus({ preventScroll: true });
 });
 
 // What there is to see.
@@ -80,12 +80,13 @@ dark.addEventListener("change", () => {
 
 function show(page) {
   const { pull, comment, job } = page;
+  document.body.dataset.again = page.again;
   say("repository", page.repository);
   say("title", pull?.title ?? "No pull request");
   say("number", pull ? `#${pull.number}` : "");
   say("merge-state", pull?.state ?? "");
   say("merge", pull ? `${pull.by ?? pull.author}: ${pull.head} into ${pull.base}` : "");
-  const edited = comment?.edits ? `, edited ${comment.edits === 1 ? "once" : `${comment.edits} times`}` : "";
+  const edited = comment?.edited ? ", edited" : "";
   say("comment-by", comment ? `${comment.author} commented ${comment.created}${edited}` : "No comment yet");
   markdown(at("comment-text"), comment?.html ?? "");
   at("summary").hidden = page.summary === "";
@@ -102,7 +103,7 @@ function show(page) {
     button.setAttribute("aria-pressed", String(Number(button.dataset.speed) === page.speed));
   }
   list(at("environments"), page.environments, (it) => it.name, environment);
-  list(at("runs"), page.runs, (it) => `run-${it.id}`, run);
+  list(at("runs"), page.runs.toSorted((one, other) => urgency(one) - urgency(other)), (it) => `run-${it.id}`, run);
   at("no-runs").hidden = page.runs.length > 0;
   log(page.log);
   say("requests", [page.requests, ...page.violations].join(". "));
@@ -121,12 +122,20 @@ function list(element, items, name, build) {
     return fresh;
   });
   if (wanted.length !== element.children.length || wanted.some((child, index) => child !== element.children[index])) {
+    const focus = document.activeElement;
     element.replaceChildren(...wanted);
+    if (element.contains(focus)) focus.focus({ preventScroll: true });
   }
 }
 
 function environment({ name, rule }) {
   return make("li", {}, make("strong", {}, name), `: ${rule}`);
+}
+
+/** What waits for a person comes first, then what is alive; else the order is the runs' own. */
+function urgency(it) {
+  if (it.gates.length > 0) return 0;
+  return it.conclusion ? 2 : 1;
 }
 
 const INK = { success: "good", failure: "bad", timed_out: "bad", startup_failure: "bad", waiting: "wait" };
@@ -135,18 +144,6 @@ function run(it) {
   const word = (it.conclusion ?? it.status).replaceAll("_", " ");
   const state = make("span", { class: `word ${INK[it.conclusion ?? it.status] ?? ""}` }, word);
   const attempt = it.attempt > 1 ? `, attempt ${it.attempt}` : "";
-  const item = make(
-    "li",
-    { id: `run-${it.id}`, "aria-label": `Run ${it.title}: ${word}` },
-    make("h3", {}, it.title),
-    make("p", { class: "quiet" }, state, ` · ${it.workflow} · ${it.began}${attempt}`),
-  );
-  for (const { user, state, environments, comment } of it.reviews) {
-    const words = comment ? `: “${comment}”` : "";
-    item.append(make("p", {}, `${user} ${state} ${environments.join(", ")}${words}`));
-  }
-  if (it.failed) item.append(make("p", { class: "bad" }, `failed at ${it.failed}`));
-  item.append(...it.gates.map((one) => gate(it, one)));
   const buttons = make("div", { class: "buttons" });
   const button = (deed, text) =>
     buttons.append(make("button", { "data-deed": deed, "data-run": it.id, "aria-label": `${text}: ${it.title}` }, text));
@@ -155,7 +152,19 @@ function run(it) {
     button("fail", "Fail");
   }
   button(...(it.conclusion ? ["rerun", "Re-run"] : ["cancel", "Cancel"]));
-  item.append(buttons);
+  const about = make("span", { class: "quiet" }, state, ` · ${it.began}${attempt}`);
+  const item = make(
+    "li",
+    { id: `run-${it.id}`, "aria-label": `Run ${it.title}: ${word}` },
+    make("h3", {}, it.title),
+    make("div", { class: "about" }, about, buttons),
+  );
+  for (const { user, state, environments, comment } of it.reviews) {
+    const words = comment ? `: “${comment}”` : "";
+    item.append(make("p", {}, `${user} ${state} ${environments.join(", ")}${words}`));
+  }
+  if (it.failed) item.append(make("p", { class: "bad" }, `failed at ${it.failed}`));
+  item.append(...it.gates.map((one) => gate(it, one)));
   return item;
 }
 
@@ -168,8 +177,10 @@ function gate(it, { environment, since, asks, reviewed, timer, people }) {
   const who = make("select", { "aria-label": "Who decides" });
   who.append(...people.map(({ login, called }) => make("option", { value: login }, `as ${called}`)));
   const words = make("input", { placeholder: "Leave a comment", "aria-label": "Comment of the review" });
-  const button = (deed, text) =>
-    make("button", { class: deed, "data-deed": deed, "data-run": it.id, "data-environment": environment }, text);
+  const button = (deed, text) => {
+    const which = { "data-deed": deed, "data-run": it.id, "data-environment": environment };
+    return make("button", { class: deed, ...which, "aria-label": `${text}: ${it.title}, ${environment}` }, text);
+  };
   box.append(
     make("div", { class: "buttons" }, who, words),
     make("div", { class: "buttons" }, button("approve", "Approve"), button("reject", "Reject")),

@@ -29,6 +29,8 @@ pub struct Play {
     pub job: Job,
     /// The pull request.
     pub number: u64,
+    /// How often it was started again.
+    pub again: u32,
     /// Something this program itself could not do.
     pub trouble: Option<String>,
 }
@@ -62,7 +64,8 @@ impl Play {
         let (runner, world) = Runner::new(scene, options)?;
         let github = Github::start(world);
         let job = Job::start(runner, program.to_owned(), github.api_url())?;
-        Ok(Self { options: options.clone(), program: program.to_owned(), github, job, number, trouble: None })
+        let (options, program) = (options.clone(), program.to_owned());
+        Ok(Self { options, program, github, job, number, again: 0, trouble: None })
     }
 
     /// Lets happen what is due.
@@ -86,9 +89,10 @@ impl Play {
 
     /// Everything from the beginning, at the speed it has now.
     fn start_again(&mut self) -> Result<(), String> {
-        let speed = self.github.world(|world| world.clock.speed());
-        let next = Self::begin(&self.options, &self.program)?;
-        next.github.world(|world| world.clock.set_speed(speed));
+        if let Some(serve) = &mut self.options.serve {
+            serve.speed = self.github.world(|world| world.clock.speed());
+        }
+        let next = Self { again: self.again + 1, ..Self::begin(&self.options, &self.program)? };
         self.end();
         *self = next;
         Ok(())

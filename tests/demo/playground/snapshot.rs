@@ -53,10 +53,9 @@ impl Painter {
         let number = play.number;
         let mut page = play.github.world(|world| {
             let comment = world.sticky(number).map_or(Value::Null, |sticky| {
-                let changes = world.comment_history().iter().filter(|change| change.comment == sticky.id);
-                let edits = changes.count().saturating_sub(1);
+                let edited = world.comment_history().iter().filter(|change| change.comment == sticky.id).count() > 1;
                 json!({
-                    "author": sticky.author.login, "created": minute(sticky.created), "edits": edits,
+                    "author": sticky.author.login, "created": minute(sticky.created), "edited": edited,
                     "html": self.comment.of(&sticky.body, Place::Comment),
                 })
             });
@@ -65,6 +64,7 @@ impl Painter {
                 "pull": pull(world, number),
                 "now": minute(world.now()),
                 "speed": world.clock.speed(),
+                "again": play.again,
                 "comment": comment,
                 "environments": world.environments.iter().map(|one| json!({"name": one.name, "rule": rule(one)})).collect::<Vec<_>>(),
                 "runs": world.runs.values().map(|one| run(world, one)).collect::<Vec<_>>(),
@@ -116,7 +116,7 @@ fn run(world: &World, run: &Run) -> Value {
     let failed = run.jobs.iter().find_map(|job| job.failed_step.as_ref().map(|step| format!("{} / {step}", job.name)));
     json!({
         // As text: the page shall not do sums with it.
-        "id": run.id.to_string(), "title": run.title, "workflow": run.name, "attempt": run.attempt,
+        "id": run.id.to_string(), "title": run.title, "attempt": run.attempt,
         "status": run.status(), "conclusion": run.conclusion(), "began": minute(run.created),
         "at-work": run.jobs.iter().any(|job: &RunJob| job.phase == Phase::Running),
         "inputs": run.inputs.0.iter().map(|(name, value)| format!("{name}: {value}")).collect::<Vec<_>>(),
