@@ -2,6 +2,7 @@
 
 use std::{
     env, fs,
+    io::{self, Write},
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -142,8 +143,7 @@ impl Runner {
 
     /// Starts the action in an environment of its own: nothing of the spectator's gets in. Its log goes on.
     pub fn start(&self, program: &Path, api_url: &str, step: Step) -> Result<Running, String> {
-        let log = fs::File::options().create(true).append(true).open(self.path("log.txt"));
-        let log = log.and_then(|log| Ok((log.try_clone()?, log)));
+        let log = self.log().and_then(|log| Ok((log.try_clone()?, log)));
         let (out, err) = log.map_err(|error| format!("the log cannot be written: {error}"))?;
         let saved = self.read("state.txt");
         let saved = saved.lines().filter_map(|line| line.split_once('=')).filter(|_| step == Step::Post);
@@ -164,6 +164,17 @@ impl Runner {
             .spawn()
             .map_err(|error| format!("{} cannot be started: {error}", program.display()))?;
         Ok(Running { child, began: Instant::now() })
+    }
+
+    /// The log; what is written to it goes to its end.
+    fn log(&self) -> io::Result<fs::File> {
+        fs::File::options().create(true).append(true).open(self.path("log.txt"))
+    }
+
+    /// Puts a line into the log.
+    pub fn note(&self, line: &str) -> Result<(), String> {
+        let written = self.log().and_then(|mut log| writeln!(log, "{line}"));
+        written.map_err(|error| format!("the log cannot be written: {error}"))
     }
 
     /// The job is run once more, with files of its own; the log goes on.
@@ -218,6 +229,8 @@ pub struct Running {
 /// How the action ended.
 pub struct Ended {
     pub code: u8,
+    /// The exit status or the signal.
+    pub how: String,
     pub after: std::time::Duration,
 }
 
@@ -241,7 +254,11 @@ impl Running {
         let status = self.child.try_wait().map_err(|error| format!("the action is out of sight: {error}"))?;
         // A process that a signal ended has no code.
         let code = |code: i32| u8::try_from(code).unwrap_or(1);
-        Ok(status.map(|status| Ended { code: code(status.code().unwrap_or(1)), after: self.began.elapsed() }))
+        Ok(status.map(|status| Ended {
+            code: code(status.code().unwrap_or(1)),
+            how: status.to_string(),
+            after: self.began.elapsed(),
+        }))
     }
 }
 

@@ -55,7 +55,7 @@ test("what is approved is deployed, and what is rejected is not, nor what needs 
   await told(page, "api", "production", "skipped");
   await told(page, "eks/cluster", "production", "waiting");
   await decide(page, "Approve", "eks/cluster", "");
-  await sees("#job-tells", "exit status 1");
+  await sees("#job-tells", "exit status: 1");
   await sees("#outputs", "result rejected: succeeded 6, failed 0, rejected 1, cancelled 0, skipped 1, pending 0");
   await sees("#comment-text", "not before the weekend");
   await sees("#summary-text", "not before the weekend");
@@ -76,8 +76,26 @@ test("a cancelled job says so in the comment, and its re-run goes on without a s
     await told(page, component, "production", "waiting");
     await decide(page, "Approve", component, "");
   }
-  await sees("#job-tells", "exit status 0");
+  await sees("#job-tells", "exit status: 0");
   assert.equal(await page.locator("#runs > li").count(), 8);
+  assert.deepEqual(complaints, []);
+});
+
+test("after a killed action its post step tells; after a killed runner nothing does; a re-run goes on", async () => {
+  await again(page, "300×");
+  await told(page, "database", "production", "waiting");
+  await page.getByRole("button", { name: "Kill the action" }).click();
+  await sees("#job-tells", "SIGKILL");
+  await sees("#comment-text", "Nobody");
+  await page.getByRole("button", { name: "Re-run the job" }).click();
+  await page.locator("#comment-text", { hasNotText: "Nobody" }).waitFor();
+  await page.getByRole("button", { name: "Kill the runner" }).click();
+  await sees("#job-tells", "The runner is gone");
+  assert.equal(await page.locator("#comment-text", { hasText: "Nobody" }).count(), 0);
+  await decide(page, "Approve", "database", "");
+  await page.getByRole("button", { name: "Re-run the job" }).click();
+  await told(page, "database", "production", "succeeded");
+  assert.equal(await page.getByRole("listitem", { name: "apply database in plat-use2-prod" }).count(), 1);
   assert.deepEqual(complaints, []);
 });
 

@@ -50,7 +50,7 @@ export async function again(page, speed) {
 
 /** Waits until the comment's table says so of a component; a row may be folded away. */
 export async function told(page, component, environment, status) {
-  const named = (name) => ({ has: page.locator("code").getByText(name, { exact: true }) });
+  const named = (name) => ({ has: page.locator("code", { hasText: new RegExp(`^${name}$`) }) });
   const rows = page.locator("#comment-text tr").filter(named(component)).filter(named(environment));
   await rows.filter({ hasText: status }).first().waitFor({ state: "attached" });
 }

@@ -58,6 +58,8 @@ impl Job {
     }
 
     fn step(&mut self, step: Step, tells: &str) -> Result<(), String> {
+        let name = if step == Step::Main { "the action" } else { "its post step" };
+        self.runner.note(&format!("── attempt {}: {name}", self.runner.attempt))?;
         let running = self.runner.start(&self.program, &self.api_url, step)?;
         self.at_work = Some((step, running));
         tells.clone_into(&mut self.tells);
@@ -88,10 +90,8 @@ impl Job {
         self.at_work = None;
         match step {
             Step::Main => {
-                let cancelled = if self.cancelled.take().is_some() { "cancelled; it " } else { "" };
-                let seconds = ended.after.as_secs();
-                let tells = format!("The action was {cancelled}ended after {seconds} s with exit status {}.", ended.code);
-                let tells = if cancelled.is_empty() { tells.replace("was ended", "ended") } else { tells };
+                let cancelled = if self.cancelled.take().is_some() { "The job was cancelled. " } else { "" };
+                let tells = format!("{cancelled}The action ended after {} s ({}).", ended.after.as_secs(), ended.how);
                 self.step(Step::Post, &tells)
             }
             Step::Post => Ok(()),

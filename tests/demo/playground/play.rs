@@ -6,7 +6,7 @@ use std::{
 };
 
 use serde::Deserialize;
-use simulated_github::{Github, World};
+use simulated_github::{Github, Phase, World};
 
 use super::job::Job;
 use crate::{options::Options, runner::Runner, scene};
@@ -39,21 +39,43 @@ pub struct Play {
 #[derive(Debug, Deserialize)]
 #[serde(tag = "deed", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Deed {
-    Approve { run: u64, environment: String, user: String, comment: String },
-    Reject { run: u64, environment: String, user: String, comment: String },
-    Succeed { run: u64 },
-    Fail { run: u64 },
-    Cancel { run: u64 },
-    Rerun { run: u64 },
+    Approve {
+        run: u64,
+        environment: String,
+        user: String,
+        comment: String,
+    },
+    Reject {
+        run: u64,
+        environment: String,
+        user: String,
+        comment: String,
+    },
+    Succeed {
+        run: u64,
+    },
+    Fail {
+        run: u64,
+    },
+    Cancel {
+        run: u64,
+    },
+    Rerun {
+        run: u64,
+    },
     CancelJob {},
     KillStep {},
     KillRunner {},
     RerunJob {},
     StartAgain {},
     /// How many seconds of the world pass in one.
-    Speed { speed: u32 },
+    Speed {
+        speed: u32,
+    },
     /// Time lapse.
-    Skip { seconds: u64 },
+    Skip {
+        seconds: u64,
+    },
 }
 
 impl Play {
@@ -77,13 +99,36 @@ impl Play {
 
     /// Does it, or says why that cannot be done now.
     pub fn act(&mut self, deed: Deed) -> Result<(), String> {
+        let github = self.github.clone();
         match deed {
             Deed::CancelJob {} => self.job.cancel(),
             Deed::KillStep {} => self.job.kill_step(),
             Deed::KillRunner {} => self.job.kill_runner(),
             Deed::RerunJob {} => self.job.rerun(),
             Deed::StartAgain {} => self.start_again(),
-            deed => self.github.world(|world| happen(world, deed)),
+            Deed::Approve { run, environment, user, comment } => {
+                let comment = reasonable(&comment)?;
+                github.world(|world| world.approve(run, &environment, &user, comment))
+            }
+            Deed::Reject { run, environment, user, comment } => {
+                let comment = reasonable(&comment)?;
+                github.world(|world| world.reject(run, &environment, &user, comment))
+            }
+            Deed::Succeed { run } => done(github.world(|world| world.succeed(run)), "no job of this run is at work"),
+            Deed::Fail { run } => github.world(|world| fail(world, run)),
+            Deed::Cancel { run } => done(github.world(|world| world.cancel(run)), "this run has ended already"),
+            Deed::Rerun { run } => github.world(|world| rerun(world, run)),
+            Deed::Speed { speed } => {
+                done(speed <= FASTEST, "this is faster than the clock goes")?;
+                github.world(|world| world.clock.set_speed(speed));
+                Ok(())
+            }
+            Deed::Skip { seconds } => {
+                let time = Duration::from_secs(seconds);
+                done(time <= FURTHEST, "this is further than the clock jumps")?;
+                github.world(|world| world.pass(time));
+                Ok(())
+            }
         }
     }
 
@@ -104,39 +149,6 @@ impl Play {
     }
 }
 
-/// What people do on GitHub, and time.
-fn happen(world: &mut World, deed: Deed) -> Result<(), String> {
-    match deed {
-        Deed::Approve { run, environment, user, comment } => {
-            world.approve(run, &environment, &user, reasonable(&comment)?)
-        }
-        Deed::Reject { run, environment, user, comment } => {
-            world.reject(run, &environment, &user, reasonable(&comment)?)
-        }
-        Deed::Succeed { run } => done(world.succeed(run), "no job of this run is at work"),
-        Deed::Fail { run } => fail(world, run),
-        Deed::Cancel { run } => done(world.cancel(run), "this run has ended already"),
-        Deed::Rerun { run } => {
-            let ended = world.runs.get(&run).is_some_and(|run| run.conclusion().is_some());
-            done(ended, "this run has not ended yet")?;
-            world.rerun(run, VISITOR);
-            Ok(())
-        }
-        Deed::Speed { speed } => {
-            done(speed <= FASTEST, "this is faster than the clock goes")?;
-            world.clock.set_speed(speed);
-            Ok(())
-        }
-        Deed::Skip { seconds } => {
-            let time = Duration::from_secs(seconds);
-            done(time <= FURTHEST, "this is further than the clock jumps")?;
-            world.pass(time);
-            Ok(())
-        }
-        Deed::CancelJob {} | Deed::KillStep {} | Deed::KillRunner {} | Deed::RerunJob {} | Deed::StartAgain {} => Ok(()),
-    }
-}
-
 fn done(done: bool, why_not: &str) -> Result<(), String> {
     if done { Ok(()) } else { Err(why_not.to_owned()) }
 }
@@ -149,10 +161,18 @@ fn reasonable(comment: &str) -> Result<&str, String> {
 /// The first job that is at work fails, at its last step.
 fn fail(world: &mut World, run: u64) -> Result<(), String> {
     let running = world.runs.get(&run).and_then(|run| {
-        let job = run.jobs.iter().find(|job| job.phase == simulated_github::Phase::Running)?;
+        let job = run.jobs.iter().find(|job| job.phase == Phase::Running)?;
         Some((job.name.clone(), job.spec.steps.last().cloned().unwrap_or_default()))
     });
     let (job, step) = running.ok_or("no job of this run is at work")?;
     world.fail_job(run, &job, &step);
+    Ok(())
+}
+
+/// Somebody re-runs all jobs of a run by hand.
+fn rerun(world: &mut World, run: u64) -> Result<(), String> {
+    let ended = world.runs.get(&run).is_some_and(|run| run.conclusion().is_some());
+    done(ended, "this run has not ended yet")?;
+    world.rerun(run, VISITOR);
     Ok(())
 }

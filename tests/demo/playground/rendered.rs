@@ -90,8 +90,21 @@ mod tests {
             let html = comment(markdown);
             let seen = html.replace("&lt;", "").to_lowercase();
             for forbidden in [
-                "<script", "<iframe", "<form", "<button", "<style", "<meta", "<svg", " onerror=", " onload=\"", " style=",
-                " id=", " class=", " data-", "href=\"java", "href=\"data",
+                "<script",
+                "<iframe",
+                "<form",
+                "<button",
+                "<style",
+                "<meta",
+                "<svg",
+                " onerror=",
+                " onload=\"",
+                " style=",
+                " id=",
+                " class=",
+                " data-",
+                "href=\"java",
+                "href=\"data",
             ] {
                 assert!(!seen.contains(forbidden), "{markdown}\n{html}");
             }
