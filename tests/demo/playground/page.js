@@ -235,7 +235,11 @@ async function draw(pre) {
   if (!drawn.has(name)) {
     mermaid.initialize({ startOnLoad: false, securityLevel: "strict", theme: dark.matches ? "dark" : "default" });
     graphs += 1;
-    drawn.set(name, mermaid.render(`graph-${graphs}`, source).then((it) => it.svg, () => null));
+    // Some graphs are as wide as their place; on a phone they are scrolled, as they are on GitHub.
+    const place = make("div", { class: "easel" });
+    document.body.append(place);
+    const svg = mermaid.render(`graph-${graphs}`, source, place).then((it) => it.svg, () => null);
+    drawn.set(name, svg.finally(() => place.remove()));
   }
   const svg = await drawn.get(name);
   if (!svg || !pre.isConnected) return;
