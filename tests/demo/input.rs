@@ -3,10 +3,10 @@
 use std::{fs, io, path::Path};
 
 use serde_json::Value;
-use simulated_github::{ChangedFile, Environment, World};
+use simulated_github::{ChangedFile, Clock, Environment, World};
 
 use crate::{
-    options::Haste,
+    options::Options,
     survey::Survey,
     world::{self, Scene},
 };
@@ -20,7 +20,7 @@ const LISTS: [&str; 2] = ["affected.json", "affected.txt"];
 const NUMBER: u64 = 42;
 
 /// Reads the folder and sets the stage by it.
-pub fn scene(folder: &Path, haste: Haste) -> Result<Scene, String> {
+pub fn scene(folder: &Path, options: &Options) -> Result<Scene, String> {
     if !folder.is_dir() {
         return Err(format!("--input: `{}` is no folder", folder.display()));
     }
@@ -40,9 +40,9 @@ pub fn scene(folder: &Path, haste: Haste) -> Result<Scene, String> {
     let event = read(folder, EVENT)?;
     let payload = event.as_deref().and_then(|bytes| serde_json::from_slice(bytes).ok());
     let plot = Plot::of(payload.unwrap_or(Value::Null));
-    let mut world = plot.world(&survey, &changed);
+    let mut world = plot.world(&survey, &changed, options.clock());
     plot.pull_request(&mut world, &changed);
-    world::cast(&mut world, haste);
+    world::cast(&mut world, options);
     Ok(Scene {
         number: plot.number,
         event_name: plot.event_name(),
@@ -112,8 +112,8 @@ impl Plot {
     }
 
     /// The repository, with all that the list and the config name.
-    fn world(&self, survey: &Survey, changed: &[String]) -> World {
-        let mut world = World::new(&self.owner, &self.name);
+    fn world(&self, survey: &Survey, changed: &[String], clock: Clock) -> World {
+        let mut world = World::with_clock(&self.owner, &self.name, clock);
         if self.default_branch != "main" {
             world.branches.remove("main");
             world.repository.default_branch.clone_from(&self.default_branch);

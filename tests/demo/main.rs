@@ -3,12 +3,14 @@
 //! ```text
 //! cargo run --example demo
 //! cargo run --example demo -- --input DIR
+//! cargo run --example demo -- --serve
 //! ```
 //!
 //! It needs nothing but the Rust toolchain, and no network: GitHub is a port of this machine.
 //!
 //! `world`, `input` and `survey` set the stage; `runner` builds the action and runs it as GitHub's runner
-//! would; `witness` says what happened; `markdown` and `show` put it on the terminal.
+//! would; `witness` says what happened; `markdown` and `show` put it on the terminal. `playground` serves a
+//! page instead, where visitors act.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for a terminal")]
 #![allow(clippy::indexing_slicing, reason = "only of JSON, which answers null where there is nothing")]
@@ -16,6 +18,7 @@
 mod input;
 mod markdown;
 mod options;
+mod playground;
 mod runner;
 mod show;
 mod survey;
@@ -28,7 +31,7 @@ use simulated_github::Github;
 
 use crate::{
     options::{Asked, HELP, Options},
-    runner::{Ended, Runner},
+    runner::{Ended, Runner, Step},
     show::Screen,
     witness::Witness,
     world::Scene,
@@ -46,7 +49,10 @@ fn main() -> ExitCode {
             println!("{HELP}");
             return ExitCode::SUCCESS;
         }
-        Ok(Asked::Run(options)) => run(&options),
+        Ok(Asked::Run(options)) => match &options.serve {
+            None => run(&options),
+            Some(serve) => playground::serve(&options, serve).map(|()| 0),
+        },
         Err(mistake) => Err(format!("{mistake}\n\n{HELP}")),
     };
     match ended {
@@ -69,15 +75,16 @@ fn run(options: &Options) -> Result<u8, String> {
     let (runner, world) = Runner::new(scene, options)?;
     let github = Github::start(world);
     screen.introduce(&github.api_url(), &story);
-    let ended = watch(&mut screen, &github, runner.start(&program, &github.api_url())?, number)?;
+    runner::outlive_interrupts();
+    let ended = watch(&mut screen, &github, runner.start(&program, &github.api_url(), Step::Main)?, number)?;
     screen.finish(&ended, &github, options, &runner);
     Ok(ended.code)
 }
 
 fn scene(options: &Options) -> Result<Scene, String> {
     let mut scene = match &options.input {
-        None => world::acme(options.haste()),
-        Some(folder) => input::scene(folder, options.haste())?,
+        None => world::acme(options),
+        Some(folder) => input::scene(folder, options)?,
     };
     if let Some(component) = &options.reject {
         scene.reject(component, options.haste())?;

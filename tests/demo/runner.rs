@@ -2,6 +2,8 @@
 
 use std::{
     env, fs,
+    io::{self, Write},
+    os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
@@ -17,14 +19,18 @@ use crate::{
 
 const ACTION: &str = "deployment-approvals";
 
+/// The name under which the action is its own post step.
+const POST: &str = "deployment-approvals-post";
+
 /// How much faster than in production the action paces its requests and repeats what failed.
 const HURRY: &str = "10";
 
 /// How many milliseconds lie between two looks of the action, at least.
 const POLL_MILLIS: u64 = 400;
 
-/// Longest time the action may stay alive.
+/// Longest time the action may stay alive; visitors of the playground may take longer.
 const TIMEOUT: &str = "5m";
+const VISIT: &str = "24h";
 
 /// Builds the action as this example was built and beside it; returns the program.
 ///
@@ -68,6 +74,15 @@ pub fn build() -> Result<PathBuf, String> {
 pub struct Runner {
     folder: PathBuf,
     environment: Vec<(String, String)>,
+    /// How often the job was run, this time included.
+    pub attempt: u32,
+}
+
+/// Which container of the action is started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    Main,
+    Post,
 }
 
 impl Runner {
@@ -76,7 +91,7 @@ impl Runner {
         let folder = tempfile::Builder::new().prefix("deployment-approvals-demo-").tempdir();
         let folder = folder.map_err(|error| format!("no temporary folder can be made: {error}"))?.keep();
         let Scene { world, number, event_name, event, affected, config, .. } = scene;
-        let mut runner = Self { folder, environment: Vec::new() };
+        let mut runner = Self { folder, environment: Vec::new(), attempt: 1 };
         fs::create_dir(runner.path("workspace")).map_err(|error| format!("no workspace can be made: {error}"))?;
         runner.write("event.json", &event)?;
         if let Some((name, text)) = affected {
@@ -91,8 +106,8 @@ impl Runner {
             runner.input("pull-request", &number.to_string());
         }
         runner.input("token", TOKEN);
-        runner.input("poll-interval", &humantime::format_duration(options.haste().ms(POLL_MILLIS)).to_string());
-        runner.input("timeout", TIMEOUT);
+        runner.input("poll-interval", &humantime::format_duration(options.own_haste().ms(POLL_MILLIS)).to_string());
+        runner.input("timeout", if options.serve.is_some() { VISIT } else { TIMEOUT });
         runner.input("dry-run", &options.dry_run.to_string());
         let repository = world.full_name();
         runner.job(&repository, event_name);
@@ -111,7 +126,6 @@ impl Runner {
         set("GITHUB_STEP_SUMMARY", path("summary.md"));
         set("GITHUB_STATE", path("state.txt"));
         set("GITHUB_RUN_ID", "7000000001".to_owned());
-        set("GITHUB_RUN_ATTEMPT", "1".to_owned());
         set("GITHUB_WORKFLOW_REF", format!("{repository}/.github/workflows/deploy.yml@refs/heads/main"));
         set("GITHUB_JOB", "deploy".to_owned());
         set("GITHUB_ACTION", "deployments".to_owned());
@@ -127,15 +141,22 @@ impl Runner {
         fs::write(&path, text).map_err(|error| format!("{} cannot be written: {error}", path.display()))
     }
 
-    /// Starts the action in an environment of its own: nothing of the spectator's gets in.
-    pub fn start(&self, program: &Path, api_url: &str) -> Result<Running, String> {
-        let log = fs::File::create(self.path("log.txt")).and_then(|log| Ok((log.try_clone()?, log)));
+    /// Starts the action in an environment of its own: nothing of the spectator's gets in. Its log goes on.
+    pub fn start(&self, program: &Path, api_url: &str, step: Step) -> Result<Running, String> {
+        let log = self.log().and_then(|log| Ok((log.try_clone()?, log)));
         let (out, err) = log.map_err(|error| format!("the log cannot be written: {error}"))?;
-        outlive_interrupts();
-        let child = Command::new(program)
+        let saved = self.read("state.txt");
+        let saved = saved.lines().filter_map(|line| line.split_once('=')).filter(|_| step == Step::Post);
+        let mut command = Command::new(program);
+        if step == Step::Post {
+            command.arg0(POST);
+        }
+        let child = command
             .env_clear()
             .envs(env::vars().filter(|(name, _)| name.starts_with("SSL_CERT") || name == "LLVM_PROFILE_FILE"))
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .envs(saved.map(|(name, value)| (format!("STATE_{name}"), value)))
+            .env("GITHUB_RUN_ATTEMPT", self.attempt.to_string())
             .env("GITHUB_API_URL", api_url)
             .stdin(Stdio::null())
             .stdout(out)
@@ -143,6 +164,32 @@ impl Runner {
             .spawn()
             .map_err(|error| format!("{} cannot be started: {error}", program.display()))?;
         Ok(Running { child, began: Instant::now() })
+    }
+
+    /// The log; what is written to it goes to its end.
+    fn log(&self) -> io::Result<fs::File> {
+        fs::File::options().create(true).append(true).open(self.path("log.txt"))
+    }
+
+    /// Puts a line into the log.
+    pub fn note(&self, line: &str) -> Result<(), String> {
+        let written = self.log().and_then(|mut log| writeln!(log, "{line}"));
+        written.map_err(|error| format!("the log cannot be written: {error}"))
+    }
+
+    /// The job is run once more, with files of its own; the log goes on.
+    pub fn next_attempt(&mut self) -> Result<(), String> {
+        self.attempt += 1;
+        for name in ["output.txt", "summary.md", "state.txt"] {
+            self.write(name, b"")?;
+        }
+        Ok(())
+    }
+
+    /// Takes all its files away.
+    pub fn clean(&self) {
+        // What is left lies in a temporary folder.
+        drop(fs::remove_dir_all(&self.folder));
     }
 
     /// Where a file of this step lies.
@@ -164,7 +211,7 @@ impl Runner {
 }
 
 /// Ctrl-C goes to the action too, which answers it as it answers a cancelled job; the demo stays to show how.
-fn outlive_interrupts() {
+pub fn outlive_interrupts() {
     thread::spawn(|| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         if let Ok(runtime) = runtime {
@@ -182,22 +229,42 @@ pub struct Running {
 /// How the action ended.
 pub struct Ended {
     pub code: u8,
+    /// The exit status or the signal.
+    pub how: String,
     pub after: std::time::Duration,
 }
 
 impl Running {
+    /// Sends a signal: `INT`, `TERM`. One that has ended takes none, and that is no mistake.
+    pub fn signal(&self, name: &str) {
+        let kill = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
+        if kill.is_err() {
+            eprintln!("demo: there is no `kill` to send SIG{name} with");
+        }
+    }
+
+    /// Ends it at once.
+    pub fn kill(&mut self) {
+        // An error means that it has ended already.
+        drop(self.child.kill());
+    }
+
     /// Whether it has ended, and how.
     pub fn ended(&mut self) -> Result<Option<Ended>, String> {
         let status = self.child.try_wait().map_err(|error| format!("the action is out of sight: {error}"))?;
         // A process that a signal ended has no code.
         let code = |code: i32| u8::try_from(code).unwrap_or(1);
-        Ok(status.map(|status| Ended { code: code(status.code().unwrap_or(1)), after: self.began.elapsed() }))
+        Ok(status.map(|status| Ended {
+            code: code(status.code().unwrap_or(1)),
+            how: status.to_string(),
+            after: self.began.elapsed(),
+        }))
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // An error means that it has ended already.
-        drop(self.child.kill());
+        self.kill();
+        drop(self.child.wait());
     }
 }

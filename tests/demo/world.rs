@@ -6,7 +6,10 @@ use simulated_github::{
     Reviewer, Run, World,
 };
 
-use crate::{options::Haste, survey::Survey};
+use crate::{
+    options::{Haste, Options},
+    survey::Survey,
+};
 
 /// The token of the simulated job.
 pub const TOKEN: &str = "ghs_0123456789abcdefABCDEF0123456789abcd";
@@ -51,16 +54,16 @@ pub struct Scene {
 }
 
 /// The demo's own story: `acme/infra` widens its network, in staging and in production.
-pub fn acme(haste: Haste) -> Scene {
+pub fn acme(options: &Options) -> Scene {
     let number = 128;
-    let mut world = World::new("acme", "infra");
+    let mut world = World::with_clock("acme", "infra", options.clock());
     world.workflow("atmos-terraform-apply.yaml", APPLY);
     world.environment(Environment::named("staging"));
     world.environment(reviewed("production"));
     world.open_pull_request(number, "Room for a third zone, and a larger database", "octocat");
     world.merge(number, "lena");
-    cast(&mut world, haste);
-    script(&mut world, haste);
+    cast(&mut world, options);
+    script(&mut world, options);
     let survey = Survey::of(Some(AFFECTED), None, &[]);
     Scene {
         number,
@@ -79,23 +82,26 @@ pub fn reviewed(name: &str) -> Environment {
 }
 
 /// How long runs take, and who approves them when, where no line of a script says otherwise.
-pub fn cast(world: &mut World, haste: Haste) {
+pub fn cast(world: &mut World, options: &Options) {
+    let haste = options.haste();
     world.tokens.insert(TOKEN.to_owned());
     world.pace.queued = haste.ms(250);
     for (remainder, takes, after) in [(0, 1200, 1000), (1, 1800, 1500), (2, 1500, 2200)] {
-        world.when(move |run| run.number % 3 == remainder).takes(haste.ms(takes)).reviewed(
-            haste.ms(after),
-            Approved,
-            "mona",
-            "looks good",
-        );
+        let runs = world.when(move |run| run.number % 3 == remainder).takes(haste.ms(takes));
+        if options.serve.is_none() {
+            runs.reviewed(haste.ms(after), Approved, "mona", "looks good");
+        }
     }
 }
 
 /// What is said and done in the demo's own story.
-fn script(world: &mut World, haste: Haste) {
+fn script(world: &mut World, options: &Options) {
+    let haste = options.haste();
     for (component, takes) in [("vpc", 1600), ("eks/cluster", 2600), ("database", 2000), ("api", 1300)] {
         world.when(is(component)).takes(haste.ms(takes));
+    }
+    if options.serve.is_some() {
+        return;
     }
     for (component, after, who, words) in [
         ("vpc", 2200, "mona", "the plan only adds subnets"),
@@ -130,10 +136,7 @@ impl Scene {
         let World { environments, workflows, pulls, .. } = &self.world;
         let mut lines = vec![format!("repository    {}", self.world.full_name())];
         lines.extend(environments.iter().map(|environment| {
-            let rule = match environment.reviewers.as_slice() {
-                [] => "open to every run".to_owned(),
-                some => format!("a run waits here until it is approved by {}", names(some)),
-            };
+            let rule = rule(environment);
             format!("environment   {}: {rule}", environment.name)
         }));
         let files = workflows.iter().filter_map(|workflow| workflow.path.rsplit('/').next());
@@ -147,6 +150,14 @@ impl Scene {
             lines.push(format!("pull request  #{} “{}” by {}, {what}", pull.number, pull.title, pull.author.login));
         }
         lines
+    }
+}
+
+/// What an environment asks of a run.
+pub fn rule(environment: &Environment) -> String {
+    match environment.reviewers.as_slice() {
+        [] => "open to every run".to_owned(),
+        some => format!("a run waits here until it is approved by {}", names(some)),
     }
 }
 

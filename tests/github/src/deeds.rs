@@ -86,6 +86,18 @@ impl World {
         }
     }
 
+    /// The jobs of a run that are at work end well, now; false: there are none.
+    pub fn succeed(&mut self, run: u64) -> bool {
+        self.advance();
+        let at = self.now();
+        let jobs = self.runs.get(&run).into_iter().flat_map(|run| run.jobs.iter().enumerate());
+        let running: Vec<usize> = jobs.filter(|(_, job)| job.phase == Phase::Running).map(|(index, _)| index).collect();
+        for index in &running {
+            self.end_job(run, *index, "success", at);
+        }
+        !running.is_empty()
+    }
+
     /// Somebody re-runs all jobs of a run that has ended: the next attempt, with the same id.
     pub fn rerun(&mut self, run: u64, by: &str) {
         self.next_attempt(run, by, |_| false);

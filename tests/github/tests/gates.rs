@@ -224,3 +224,18 @@ fn whatever_else_can_happen_to_a_run_does() {
     world.delete_run(slow);
     assert_eq!(get(&mut world, &format!("/repos/acme/infra/actions/runs/{slow}")).status, 404);
 }
+
+#[test]
+fn what_is_at_work_can_end_well_before_its_time() {
+    let mut world = world();
+    world.pace.takes = Duration::from_secs(3600);
+    let run = dispatch(&mut world, "slow", "staging");
+    assert!(!world.succeed(run), "it has not begun");
+    world.pass(Duration::from_secs(1));
+    assert!(world.succeed(run));
+    world.pass(Duration::from_secs(1));
+    assert_eq!(state(&world, run), "in_progress/-", "its second job");
+    assert!(world.succeed(run));
+    assert_eq!(state(&world, run), "completed/success");
+    assert!(!world.succeed(run));
+}
