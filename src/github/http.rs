@@ -264,13 +264,17 @@ impl Http {
             .with_jitter()
             .without_max_times()
             .build();
-        let mut last = None;
+        let (mut last, mut denied) = (None, false);
         loop {
             self.patience.check(last.clone())?;
             self.pace(call.kind).await?;
             let pause = match self.attempt(call, uri).await? {
-                Ok(reply) => match self.sort(call, reply)? {
+                Ok(reply) => match self.sort(call, reply, denied)? {
                     Sorted::Done(reply) => return Ok(reply),
+                    Sorted::Denied => {
+                        denied = true;
+                        pauses.next().unwrap_or(self.tempo.retry_most)
+                    }
                     Sorted::Limited(pause, why) => {
                         tracing::info!("{}: {why}; waiting {}", call.what(), humantime::format_duration(whole(pause)));
                         last = Some(why);
@@ -377,7 +381,9 @@ impl Http {
         Ok(reply)
     }
 
-    fn sort(&self, call: &Call<'_>, reply: Reply) -> Result<Sorted, Trouble> {
+    /// What an answer means. GitHub denies now and then what there is, so a 404 is believed only when it is
+    /// said again; nothing was accepted by it, so asking again dispatches nothing twice.
+    fn sort(&self, call: &Call<'_>, reply: Reply, denied: bool) -> Result<Sorted, Trouble> {
         let status = reply.status;
         let message = || words(&reply.body);
         if let Some(pause) = limits::limited(status, &reply.headers, &reply.body, self.tempo) {
@@ -395,6 +401,7 @@ impl Http {
                 message: message(),
                 needs: limits::needed_permission(&reply.headers),
             }),
+            404 if !denied => Ok(Sorted::Denied),
             404 | 410 => Err(Trouble::NotFound { what: call.what() }),
             400..=499 if status != StatusCode::REQUEST_TIMEOUT => {
                 Err(Trouble::Refused { what: call.what(), status: status.as_u16(), message: message() })
@@ -408,6 +415,7 @@ enum Sorted {
     Done(Reply),
     Limited(Duration, String),
     Broken(String),
+    Denied,
 }
 
 fn is_json(body: &[u8]) -> bool {

@@ -3,14 +3,19 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs, reason = "a test may panic")]
 
 mod bad_input;
+mod chance;
+mod chaos;
 mod contract;
+mod corpus;
 mod crashes;
 mod events;
 mod examples;
 mod faults;
 mod leaving;
+mod model;
 mod preflight;
 mod preview;
+mod reliability;
 mod resuming;
 mod rules;
 mod samples;
@@ -18,4 +23,6 @@ mod schema;
 mod stage;
 mod stories;
 mod sweeping;
+#[path = "../fuzz/targets/mod.rs"]
+mod targets;
 mod worlds;
