@@ -6,7 +6,10 @@
 use std::{
     collections::BTreeMap,
     process::Child,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -70,6 +73,8 @@ struct Play {
     drawn: Drawn,
     stage: Stage,
     job: Job,
+    /// The last act: people leave the comment alone, since nobody would write it again after its end.
+    last_act: Arc<AtomicBool>,
 }
 
 impl Play {
@@ -80,13 +85,18 @@ impl Play {
             .input("environment-check", "off")
             .input("timeout", "3s")
             .input("on-timeout", "detach");
+        let last_act = Arc::<AtomicBool>::default();
         for (request, deed) in drawn.deeds.clone() {
-            let github = stage.github.clone();
-            stage.github.after_effect(When::request(request), move || done(&github, deed));
+            let (github, over) = (stage.github.clone(), Arc::clone(&last_act));
+            stage.github.after_effect(When::request(request), move || {
+                if !over.load(Ordering::Relaxed) {
+                    done(&github, deed);
+                }
+            });
         }
         let run = stage.github.world(|world| world.trigger("deploy.yml", "workflow_dispatch", "hubot", &[]));
         stage.set("GITHUB_RUN_ID", &run.to_string());
-        Self { seed, drawn, stage, job: Job { run, attempt: 1 } }
+        Self { seed, drawn, stage, job: Job { run, attempt: 1 }, last_act }
     }
 
     /// Names the world in what a failed promise says.
@@ -104,6 +114,7 @@ impl Play {
                 Act::Both { wait } => self.both(wait),
             }
         }
+        self.last_act.store(true, Ordering::Relaxed);
         self.stage.github.world(|world| world.faults.clear());
         self.stage.set_input("timeout", "30s");
         for _ in 0..8 {

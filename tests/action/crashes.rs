@@ -129,7 +129,7 @@ fn comparable(comment: &str) -> String {
 const MOST: u64 = 400;
 
 /// Points in all that the README speaks of.
-pub const PROMISED: u64 = 150;
+pub const PROMISED: u64 = 100;
 
 fn at_every_request(answered: bool) {
     let (expected, _) = play(None);
@@ -149,7 +149,7 @@ fn at_every_request(answered: bool) {
     });
     let reached = reached.into_inner();
     println!("killed at {reached} points");
-    assert!(reached >= PROMISED / 2 && reached < MOST, "killed at {reached} points");
+    assert!(reached > PROMISED / 2 && reached < MOST, "killed at {reached} points");
 }
 
 #[test]
