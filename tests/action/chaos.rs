@@ -13,12 +13,13 @@ use std::{
     time::Duration,
 };
 
-use serde_json::Value;
+use deployment_approvals::{report, state};
+use serde_json::{Value, json};
 use simulated_github::{Dispatch, Github, ReviewState, Run, When, World};
 
 use crate::{
     chance::{self, Act, Decision, Deed, Drawn},
-    stage::{Ended, PULL, Stage, play_all, quick_world},
+    stage::{Ended, PULL, Stage, component, play_all, quick_world},
 };
 
 /// Worlds that are played where `WORLDS` does not say.
@@ -333,4 +334,34 @@ fn no_random_world_breaks_a_promise() {
     let seeds = chance::seeds(WORLDS);
     play_all(&seeds, |seed| Play::new(*seed).through());
     println!("{} worlds kept every promise", seeds.len());
+}
+
+/// What a random world found, told step by step: the comment is deleted, and another process has written its own
+/// before the holder, which just saw that all is well, writes down what it is about to dispatch.
+#[test]
+fn who_writes_a_deleted_comment_anew_and_finds_an_older_one_dispatches_nothing() {
+    let mut world = quick_world();
+    world.when(|run| run.inputs["component"] == *"vpc").takes(Duration::from_millis(800));
+    let list = json!([component("vpc", "plat", "dev", &[component("app", "plat", "dev", &[])])]);
+    let stage = Stage::new(world, &list);
+    let child = stage.spawn();
+    stage.until("vpc runs", |world| world.sticky(PULL).is_some_and(|comment| comment.body.contains("1 running")));
+    let github = stage.github.clone();
+    stage.github.after_effect(When::get("/issues/{issue_number}/comments"), move || {
+        github.world(|world| {
+            let old = world.sticky(PULL).unwrap().clone();
+            let packed = report::comment::state_in(&old.body).unwrap();
+            let mut record = state::decode(packed).unwrap();
+            record.hand.nonce = "another".to_owned();
+            let body = old.body.replace(packed, &state::encode(&record));
+            world.delete_comment(old.id, "hubot");
+            world.comment(PULL, world.identity.clone(), &body);
+        });
+    });
+    let ended = stage.wait(child);
+    assert!(ended.log.contains("took this rollout over"), "{}", ended.log);
+    stage.github.world(|world| {
+        assert_eq!(world.dispatches().len(), 1, "{}", ended.log);
+        assert_eq!(world.comments_on(PULL).len(), 1, "{}", ended.log);
+    });
 }
