@@ -180,7 +180,7 @@ impl Watch<'_> {
             ready.iter().for_each(|index| self.set(*index, Progress::Planned));
             return Err(trouble);
         }
-        if self.rewritten && !self.still_holds().await? {
+        if self.overtaken || (self.rewritten && !self.still_holds().await?) {
             ready.iter().for_each(|index| self.set(*index, Progress::Planned));
             return Ok(());
         }
@@ -315,6 +315,10 @@ impl Watch<'_> {
             let known = sticky.place().map(|(id, _)| id);
             sticky.write(&body).await?;
             if sticky.place().map(|(id, _)| id) != known {
+                // Somebody deleted it, and another process may have made a new one at the same moment.
+                if known.is_some() && !sticky.stands(&self.case.hand.nonce).await? {
+                    self.overtaken = true;
+                }
                 self.case.job.files.outputs(&self.outputs(&standings).lines());
                 self.save(false);
             }

@@ -57,47 +57,73 @@ fn play(fault: &Fault, request: u64) {
     assert_eq!(stage.github.world(|world| world.violations.clone()), Vec::<String>::new(), "{place}");
 }
 
+/// Requests of the story that the README speaks of.
+pub const PROMISED: u64 = 20;
+
+/// Kinds of faults that the README speaks of.
+pub const KINDS: usize = 15;
+
 fn at_every_request(faults: &[Fault]) {
     at_requests(faults, 1);
 }
 
 fn at_requests(faults: &[Fault], step: usize) {
-    let last = requests() + 2;
+    let requests = requests();
+    assert!(requests > PROMISED, "the story has {requests} requests");
     let stories: Vec<(&Fault, u64)> =
-        faults.iter().flat_map(|fault| (1..=last).step_by(step).map(move |request| (fault, request))).collect();
+        faults.iter().flat_map(|fault| (1..=requests + 2).step_by(step).map(move |request| (fault, request))).collect();
     play_all(&stories, |(fault, request)| play(fault, *request));
+    println!("{} faults at each of {} requests", faults.len(), requests / step as u64);
+}
+
+/// All of them, test by test.
+fn kinds() -> [Vec<Fault>; 6] {
+    let late = Duration::from_millis(1500);
+    [
+        vec![Fault::Status(500, json!({"message": "Server Error"})), Fault::Html502, Fault::EffectThen502],
+        vec![Fault::ResetBefore, Fault::ResetAfter, Fault::Truncated],
+        vec![
+            Fault::SecondaryLimit { retry_after: Some(1), status: 403 },
+            Fault::SecondaryLimit { retry_after: None, status: 429 },
+        ],
+        vec![Fault::HangAfter(late), Fault::HangBefore(late)],
+        vec![Fault::NotFound],
+        vec![Fault::NotModified, Fault::Stale(Duration::from_millis(200)), Fault::Reordered, Fault::RepeatedPage],
+    ]
+}
+
+#[test]
+fn there_are_as_many_kinds_as_the_readme_says() {
+    assert_eq!(kinds().iter().map(Vec::len).sum::<usize>(), KINDS);
 }
 
 #[test]
 fn server_errors() {
-    at_every_request(&[Fault::Status(500, json!({"message": "Server Error"})), Fault::Html502, Fault::EffectThen502]);
+    at_every_request(&kinds()[0]);
 }
 
 #[test]
 fn broken_connections() {
-    at_every_request(&[Fault::ResetBefore, Fault::ResetAfter, Fault::Truncated]);
+    at_every_request(&kinds()[1]);
 }
 
 #[test]
 fn limits() {
-    at_every_request(&[
-        Fault::SecondaryLimit { retry_after: Some(1), status: 403 },
-        Fault::SecondaryLimit { retry_after: None, status: 429 },
-    ]);
+    at_every_request(&kinds()[2]);
 }
 
 #[test]
 fn answers_that_come_too_late() {
     // Each costs a whole time-out, so not every request is tried.
-    at_requests(&[Fault::HangAfter(Duration::from_millis(1500))], 5);
+    at_requests(&kinds()[3], 3);
+}
+
+#[test]
+fn things_that_are_not_there_once() {
+    at_every_request(&kinds()[4]);
 }
 
 #[test]
 fn answers_that_are_old_or_out_of_order() {
-    at_every_request(&[
-        Fault::NotModified,
-        Fault::Stale(Duration::from_millis(200)),
-        Fault::Reordered,
-        Fault::RepeatedPage,
-    ]);
+    at_every_request(&kinds()[5]);
 }

@@ -1,10 +1,20 @@
 //! The real binary against a simulated GitHub that remembers: whole stories, told from outside.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs, reason = "a test may panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    missing_docs,
+    reason = "a test may panic, and print what it measured"
+)]
 
 mod bad_input;
 mod broken;
+mod chance;
+mod chaos;
 mod contract;
+mod corpus;
 mod crashes;
 mod events;
 mod examples;
@@ -12,8 +22,10 @@ mod faults;
 mod leaving;
 mod mistakes;
 mod network;
+mod model;
 mod preflight;
 mod preview;
+mod reliability;
 mod resuming;
 mod rules;
 mod samples;
@@ -21,4 +33,6 @@ mod schema;
 mod stage;
 mod stories;
 mod sweeping;
+#[path = "../fuzz/targets/mod.rs"]
+mod targets;
 mod worlds;

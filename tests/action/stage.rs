@@ -5,7 +5,10 @@ use std::{
     fs,
     path::PathBuf,
     process::{Child, Command, Stdio},
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -217,14 +220,19 @@ impl Stage {
     }
 
     /// Waits for the process; one that does not end in time is a failed test.
-    pub fn wait(&self, mut child: Child) -> Ended {
+    pub fn wait(&self, child: Child) -> Ended {
+        self.wait_shared(&Mutex::new(Some(child)))
+    }
+
+    /// The same for a process that somebody else may kill meanwhile: then there is no exit status.
+    pub fn wait_shared(&self, child: &Mutex<Option<Child>>) -> Ended {
         let begin = Instant::now();
         let code = loop {
-            if let Some(status) = child.try_wait().unwrap() {
+            if let Some(status) = child.lock().unwrap().as_mut().unwrap().try_wait().unwrap() {
                 break status.code();
             }
             if begin.elapsed() > Duration::from_secs(60) {
-                child.kill().unwrap();
+                child.lock().unwrap().as_mut().unwrap().kill().unwrap();
                 panic!("the action does not end. Its log:\n{}", self.log());
             }
             thread::sleep(Duration::from_millis(2));
