@@ -1,7 +1,9 @@
 //! The one comment: found by its first line and its author, written only when what it says changes.
 
+use std::time::Duration;
+
 use crate::{
-    github::{Comment, Github, Trouble, Viewer},
+    github::{Comment, Github, Patience, Trouble, Viewer},
     report::comment,
     state::{self, Record, Unreadable},
 };
@@ -88,32 +90,30 @@ impl Sticky {
         }
     }
 
-    /// Whether the oldest comment of ours still names this process. Where there is none any more, the next
-    /// write makes one.
-    pub async fn held_by(&mut self, nonce: &str) -> Result<Holding, Trouble> {
-        let ours = |body: &str| matches!(read(body), Found::Record(record) if record.hand.nonce == nonce);
+    /// Whose the oldest comment of ours says the rollout is. Where there is none any more, the next write makes
+    /// one.
+    pub async fn holding(&mut self, nonce: &str) -> Result<Holding, Trouble> {
+        let names = |body: &str| matches!(read(body), Found::Record(record) if record.hand.nonce == nonce);
         let comments = self.github.comments(self.pull_request).await?;
-        let listed = self.oldest(comments);
-        if let Some(oldest) = listed.as_ref().filter(|oldest| ours(&oldest.body)) {
-            self.comment = Some(oldest.clone());
-            return Ok(Holding::Ours);
-        }
-        // A list may be old: before it is believed that the comment is gone or another's, it is asked for itself.
-        let Some(id) = listed.or_else(|| self.comment.clone()).map(|comment| comment.id) else {
+        let Some(mut oldest) = self.oldest(comments).or_else(|| self.comment.clone()) else {
             return Ok(Holding::Gone);
         };
-        match self.github.comment(id).await {
-            Ok(comment) if ours(&comment.body) => {
-                self.comment = Some(comment);
-                Ok(Holding::Ours)
-            }
-            Ok(_) => Ok(Holding::Others),
-            Err(Trouble::NotFound { .. }) => {
-                self.comment = None;
-                Ok(Holding::Gone)
-            }
-            Err(trouble) => Err(trouble),
+        if !names(&oldest.body) {
+            // A list may be old: before it is believed that the comment is gone or another's, it is asked for itself.
+            oldest = match self.github.comment(oldest.id).await {
+                Ok(comment) => comment,
+                Err(Trouble::NotFound { .. }) => {
+                    self.comment = None;
+                    return Ok(Holding::Gone);
+                }
+                Err(trouble) => return Err(trouble),
+            };
         }
+        if !names(&oldest.body) {
+            return Ok(Holding::Others);
+        }
+        self.comment = Some(oldest);
+        Ok(Holding::Ours)
     }
 
     /// Whether the comment still says what it said when it was read: somebody may have been quicker.
@@ -174,23 +174,54 @@ impl Sticky {
         }
     }
 
-    /// After creating or taking: whether the oldest comment of ours is this one and still names this
-    /// process. If an older one exists, this one was a copy and goes.
-    pub async fn stands(&mut self, nonce: &str) -> Result<bool, Trouble> {
-        let comments = self.github.comments(self.pull_request).await?;
-        let Some(oldest) = self.oldest(comments) else {
-            return Ok(false);
-        };
-        let own = self.comment.as_ref().map(|comment| comment.id);
-        if own.is_some_and(|own| own != oldest.id)
-            && let Some(own) = own
-        {
-            self.github.delete_comment(own).await?;
+    /// Takes the rollout by writing `body`, which names this process, and tells whether that stands.
+    ///
+    /// GitHub has no compare-and-swap, so it is done as Fischer does it: look that nobody was quicker, write at once
+    /// or look again, wait for as long as another one's write may take, and look what stands. Who comes later than
+    /// that sees it at the first look.
+    pub async fn take(
+        &mut self,
+        body: &str,
+        nonce: &str,
+        settle: Duration,
+        patience: &Patience,
+    ) -> Result<bool, Trouble> {
+        while let Some(known) = &self.comment {
+            match self.github.comment(known.id).await {
+                Ok(comment) if comment.body == body => break,
+                Ok(comment) if comment.body == known.body => {}
+                Ok(_) | Err(Trouble::NotFound { .. }) => return Ok(false),
+                Err(trouble) => return Err(trouble),
+            }
+            match self.github.update_comment_at_once(known.id, body).await {
+                Ok(()) => break,
+                Err(Trouble::Unanswered { .. }) => {}
+                Err(Trouble::NotFound { .. }) => return Ok(false),
+                Err(trouble) => return Err(trouble),
+            }
         }
-        let stands =
-            own == Some(oldest.id) && matches!(read(&oldest.body), Found::Record(record) if record.hand.nonce == nonce);
-        self.comment = Some(oldest);
+        match &mut self.comment {
+            Some(comment) => body.clone_into(&mut comment.body),
+            None => self.create(body).await?,
+        }
+        patience.pause(settle, None).await?;
+        let stands = self.holding(nonce).await? == Holding::Ours;
+        if !stands {
+            self.withdraw().await?;
+        }
         Ok(stands)
+    }
+
+    /// Deletes the comment if it is not the oldest of ours: it is a copy that lost.
+    async fn withdraw(&mut self) -> Result<(), Trouble> {
+        let oldest = self.oldest(self.github.comments(self.pull_request).await?);
+        if let (Some(copy), Some(oldest)) = (&self.comment, &oldest)
+            && copy.id != oldest.id
+        {
+            self.github.delete_comment(copy.id).await?;
+            self.comment = Some(oldest.clone());
+        }
+        Ok(())
     }
 }
 

@@ -160,9 +160,18 @@ impl Github {
 
     /// Replaces a comment's text.
     pub async fn update_comment(&self, id: u64, body: &str) -> Result<(), Trouble> {
+        self.put_comment(id, body, Repeat::Always).await
+    }
+
+    /// Replaces a comment's text at once or, with [`Trouble::Unanswered`], not surely at all.
+    pub async fn update_comment_at_once(&self, id: u64, body: &str) -> Result<(), Trouble> {
+        self.put_comment(id, body, Repeat::Never).await
+    }
+
+    async fn put_comment(&self, id: u64, body: &str, repeat: Repeat) -> Result<(), Trouble> {
         let path = format!("{}/issues/comments/{id}", self.repo);
         let body = json!({ "body": body }).to_string();
-        let call = Call::write(Method::PATCH, &path, Some(body), Repeat::Always, Kind::Write);
+        let call = Call::write(Method::PATCH, &path, Some(body), repeat, Kind::Write);
         self.http.send(&call).await.map(drop)
     }
 

@@ -9,6 +9,7 @@ mod events;
 mod examples;
 mod faults;
 mod leaving;
+mod once;
 mod preflight;
 mod preview;
 mod resuming;
