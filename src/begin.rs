@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    Failure,
+    Failure, cadence,
     context::{self, Context},
     event::{self, Trigger},
     files::Files,
@@ -17,7 +17,8 @@ use crate::{
     preflight, preview, pushed,
     report::{View, Watcher, annotations, log, outputs, outputs::Outputs, summary},
     resume::{self, Us, Verdict},
-    rollout::{End, Phase, Progress, Run},
+    rollout::{Deployment, End, Phase, Progress, Run},
+    run::Time,
     state::{Hand, Record, Stage, Unreadable},
     sticky::{Found, Sticky},
     sweep,
@@ -218,7 +219,11 @@ async fn go_on<'a>(
     loop {
         let begun = match next(&mut case, found, merge_event).await? {
             Next::Afresh(memory) => fresh::start(case, afresh(given.as_ref())?, memory).await?,
-            Next::Take(record) => take(case, *record).await?,
+            Next::Take(record) => take(case, *record, Vec::new()).await?,
+            Next::Retry(record) => {
+                let (record, lost) = retry(&case, *record).await?;
+                take(case, record, lost).await?
+            }
             Next::Over(over) => return Ok(Begun::Over(over)),
             Next::Follow(hand, over) => {
                 if !told {
@@ -232,7 +237,9 @@ async fn go_on<'a>(
                 if !case.job.inputs.wait {
                     return Ok(Begun::Over(over));
                 }
-                case.job.patience.pause(case.job.inputs.poll_interval, None).await?;
+                // The comment and the holder's attempt are asked for at each look.
+                let interval = cadence::interval(case.job.inputs.poll_interval, u32::MAX, 2, &case.github.budget());
+                case.job.patience.pause(interval, None).await?;
                 Begun::Overtaken(Box::new(case))
             }
         };
@@ -257,6 +264,7 @@ async fn go_on<'a>(
 enum Next {
     Afresh(Memory),
     Take(Box<Record>),
+    Retry(Box<Record>),
     Over(Over),
     Follow(Hand, Over),
 }
@@ -275,7 +283,7 @@ async fn next(case: &mut Case<'_>, found: Found, merge_event: bool) -> Result<Ne
         Verdict::Taken(why) => return Err(why.into()),
         Verdict::Report => Next::Over(report(case, &record)),
         Verdict::Take => Next::Take(Box::new(record)),
-        Verdict::Retry => Next::Take(Box::new(retry(case, record).await?)),
+        Verdict::Retry => Next::Retry(Box::new(record)),
         Verdict::AskAbout(hand) if has_ended(&case.github, &hand).await? => Next::Take(Box::new(record)),
         Verdict::AskAbout(hand) => Next::Follow(hand, report(case, &record)),
     })
@@ -285,14 +293,10 @@ async fn next(case: &mut Case<'_>, found: Found, merge_event: bool) -> Result<Ne
 async fn has_ended(github: &Github, hand: &Hand) -> Result<bool, Trouble> {
     match github.attempt(hand.run, hand.attempt).await {
         Ok(run) => Ok(run.completed()),
-        // An attempt that runs cannot be deleted; but one denial may be GitHub's mistake.
+        // An attempt that runs cannot be deleted.
         Err(Trouble::NotFound { .. }) => match github.run(hand.run).await {
             Ok(run) => Ok(run.attempt > hand.attempt || run.completed()),
-            Err(Trouble::NotFound { .. }) => match github.run(hand.run).await {
-                Err(Trouble::NotFound { .. }) => Ok(true),
-                Ok(run) => Ok(run.attempt > hand.attempt || run.completed()),
-                Err(trouble) => Err(trouble),
-            },
+            Err(Trouble::NotFound { .. }) => Ok(true),
             Err(trouble) => Err(trouble),
         },
         Err(trouble) => Err(trouble),
@@ -301,33 +305,41 @@ async fn has_ended(github: &Github, hand: &Hand) -> Result<bool, Trouble> {
 
 /// What a rollout that is not followed here has come to.
 fn report(case: &Case<'_>, record: &Record) -> Over {
-    let view = View::of(&record.rollout, record.stage, Watcher::Later, &case.job.context, case.github.now());
-    let tally = view.tally();
     let place = case.sticky.as_ref().and_then(Sticky::place);
+    let mut over = as_told(&case.job, record, case.github.now());
+    over.outputs.comment_id = place.map(|(id, _)| id);
+    over.outputs.comment_url = place.map(|(_, url)| url.to_owned());
+    over
+}
+
+/// What a rollout has come to as its state tells.
+pub fn as_told(job: &Job<'_>, record: &Record, now: Time) -> Over {
+    let view = View::of(&record.rollout, record.stage, Watcher::Later, &job.context, now);
+    let tally = view.tally();
     Over {
         summary: summary::render(&view),
         outputs: Outputs {
-            result: tally.result(),
-            deployments: outputs::rows(&record.rollout, &view.standings, &case.job.context.server_url),
+            deployments: outputs::rows(&record.rollout, &view.standings, &job.context.server_url),
             tally,
-            pull_request: Some(case.pull.number),
-            comment_id: place.map(|(id, _)| id),
-            comment_url: place.map(|(_, url)| url.to_owned()),
+            pull_request: Some(record.rollout.subject.pull_request),
+            ..Outputs::bare(tally.result())
         },
-        pass: !tally.fails(case.job.inputs.fail_on),
+        pass: !tally.fails(job.inputs.fail_on),
     }
 }
 
 /// Prepares a finished rollout for one more try of what did not succeed. It looks first: a run that people
-/// re-ran meanwhile is adopted, and a lost one is tried again only if its run still does not exist.
-async fn retry(case: &Case<'_>, mut record: Record) -> Result<Record, Failure> {
+/// re-ran meanwhile is adopted, and a lost one is tried again only if its run still does not exist. Lost ones are
+/// handed back as they were, for the case that this cannot be told.
+async fn retry(case: &Case<'_>, mut record: Record) -> Result<(Record, Vec<(usize, Deployment)>), Failure> {
+    let mut unsure = Vec::new();
     let since = record.rollout.started_at;
     let mut observer = Observer::new(case.job.tempo.lost, false);
     let lost = record.rollout.deployments.iter().any(|deployment| deployment.run().is_none());
     let (runs, complete) =
         if lost { observer.titles(&case.github, &record.rollout, since).await? } else { (Vec::new(), true) };
     let ids: Vec<String> = record.rollout.deployments.iter().map(|deployment| record.rollout.id(deployment)).collect();
-    for (deployment, id) in record.rollout.deployments.iter_mut().zip(ids) {
+    for (index, (deployment, id)) in record.rollout.deployments.iter_mut().zip(ids).enumerate() {
         let Progress::Ended { end, run, .. } = &mut deployment.progress else {
             continue;
         };
@@ -351,27 +363,41 @@ async fn retry(case: &Case<'_>, mut record: Record) -> Result<Record, Failure> {
         let unseen =
             deployment.run().is_none() && matches!(deployment.progress, Progress::Ended { end: End::Lost, .. });
         if unseen && !complete {
-            // Whether its run exists cannot be told, so it stays lost.
+            resume::stay_lost(deployment, "the list of its workflow's runs is too long to be read");
             continue;
+        }
+        if unseen {
+            unsure.push((index, deployment.clone()));
         }
         resume::try_again(deployment, rerun);
     }
     record.stage = Stage::Live;
-    Ok(record)
+    Ok((record, unsure))
 }
 
-/// Takes a rollout over: what is still to be dispatched passes preflight again first.
-async fn take<'a>(case: Case<'a>, mut record: Record) -> Result<Begun<'a>, Failure> {
+/// Takes a rollout over: what is still to be dispatched passes preflight again first. `lost` deployments are tried
+/// again only where the titles of runs show ids, since elsewhere nobody knows whether theirs exists.
+async fn take<'a>(case: Case<'a>, mut record: Record, lost: Vec<(usize, Deployment)>) -> Result<Begun<'a>, Failure> {
     let resend = record.hand.run == case.hand.run && case.hand.attempt > record.hand.attempt;
     let now = case.github.now();
     record.rollout.deployments.iter_mut().for_each(|deployment| resume::doubt(deployment, now));
     let checked = preflight::check(&case.github, &record.rollout, case.job.inputs.environment_check, None).await?;
     let barred = finding::errors(&checked.findings).then(|| "the checks found errors".to_owned());
+    for (index, before) in lost {
+        let again = record.rollout.deployments.get(index);
+        if again.is_some_and(|again| !checked.shows_id(&record.rollout, again))
+            && let Some(again) = record.rollout.deployments.get_mut(index)
+        {
+            *again = before;
+            resume::stay_lost(again, "the titles of its workflow's runs show no ids");
+        }
+    }
     annotations::show(&checked.findings);
     tracing::info!("going on with the rollout of pull request #{} begun by run {}", case.pull.number, record.hand.run);
     let observer = Observer::new(case.job.tempo.lost, resend);
     let mut watch = fresh::watch(case, record.rollout, record.origin, checked, observer);
     watch.barred = barred;
+    watch.resumed = true;
     fresh::hold(watch).await
 }
 

@@ -40,6 +40,11 @@ impl Files {
         }
     }
 
+    /// The same without outputs and summary: for one part of what they tell as a whole.
+    pub fn part(&self) -> Self {
+        Self { state: self.state.clone(), token: self.token.clone(), ..Self::default() }
+    }
+
     /// Whether outputs were set before in this process.
     pub fn told(&self) -> bool {
         self.told.load(Ordering::Relaxed)

@@ -17,7 +17,7 @@ use crate::{
     plan::{self, Subject},
     preflight::{self, Checked, TestMerge, permissions},
     report::{View, Watcher, annotations, comment, log, outputs, outputs::Outputs, summary},
-    rollout::{Deployment, Phase, Progress, Rollout, Run},
+    rollout::{Deployment, End, Phase, Progress, Rollout, Run},
     run::RunFacts,
     state::{self, Hand, Record, Stage},
     sticky::Sticky,
@@ -222,8 +222,14 @@ fn fits(rollout: &Rollout) -> Option<Finding> {
         deployment.waiting_since = deployment.started_at;
         let ran = TimeDelta::seconds(i64::try_from(spread % 3600).unwrap_or(0));
         deployment.running_since = deployment.started_at.and_then(|started| started.checked_add_signed(ran));
-        deployment.progress =
-            Progress::Followed(Run { id: 10_000_000_000 + spread, attempt: 1, phase: Phase::Waiting });
+        // An end takes more than a run that is followed. What people wrote gives way, so it takes nothing.
+        deployment.progress = Progress::Ended {
+            end: End::Failed,
+            reason: None,
+            at: deployment.started_at.unwrap_or(grown.started_at),
+            run: Some(Run { id: 10_000_000_000 + spread, attempt: 1, phase: Phase::Running }),
+            job: Some(50_000_000_000 + spread.wrapping_mul(7) % 10_000_000),
+        };
     }
     let record = Record { stage: Stage::Live, hand: Hand::default(), origin: Origin::default(), rollout: grown };
     let size = state::encode(&record).len();
@@ -267,16 +273,7 @@ async fn rebuild(
         .deployments
         .iter()
         .filter(|deployment| deployment.progress == Progress::Planned && deployment.planned.skip.is_none())
-        .filter(|deployment| {
-            let planned = &deployment.planned;
-            let id = rollout.id(deployment);
-            !complete
-                || !checked.workflows.get(&(planned.workflow.clone(), planned.git_ref.clone())).is_some_and(
-                    |declared| {
-                        declared.shows(&declared.filled(&planned.inputs, &rollout.subject.merge_commit, &id), &id)
-                    },
-                )
-        })
+        .filter(|deployment| !complete || !checked.shows_id(&rollout, deployment))
         .map(|deployment| deployment.planned.name())
         .collect();
     if blind.is_empty() {
@@ -292,8 +289,9 @@ async fn rebuild(
     )]))
 }
 
-/// Gives each deployment the run whose title shows one of its ids, the latest try first.
-fn adopt(rollout: &mut Rollout, runs: &[RunFacts]) -> usize {
+/// Gives each deployment that is not known to be dispatched the run whose title shows one of its ids, the latest
+/// try first.
+pub fn adopt(rollout: &mut Rollout, runs: &[RunFacts]) -> usize {
     let by_id: HashMap<&str, &RunFacts> = runs
         .iter()
         .rev()
@@ -302,8 +300,10 @@ fn adopt(rollout: &mut Rollout, runs: &[RunFacts]) -> usize {
         .collect();
     let subject = rollout.subject.clone();
     let mut adopted = 0;
-    for deployment in rollout.deployments.iter_mut().filter(|deployment| deployment.planned.skip.is_none()) {
-        let found = (1..=MOST_TRIES).rev().find_map(|tries| {
+    let unsent =
+        |deployment: &&mut Deployment| deployment.planned.skip.is_none() && deployment.progress == Progress::Planned;
+    for deployment in rollout.deployments.iter_mut().filter(unsent) {
+        let found = (deployment.tries..=MOST_TRIES.max(deployment.tries)).rev().find_map(|tries| {
             let run = by_id.get(deployment.planned.id(&subject, tries).as_str())?;
             run.is_dispatch_of(&deployment.planned.workflow).then_some((tries, *run))
         });
@@ -322,13 +322,13 @@ pub fn watch<'a>(case: Case<'a>, rollout: Rollout, origin: Origin, checked: Chec
     Watch {
         rollout,
         origin,
-        workflows: checked.workflows,
-        findings: checked.findings,
+        checked,
         observer,
         logged: Vec::new(),
         barred: None,
         warned: None,
         rewritten: false,
+        resumed: false,
         overtaken: false,
         case,
     }
@@ -342,14 +342,8 @@ pub fn watch<'a>(case: Case<'a>, rollout: Rollout, origin: Origin, checked: Chec
 pub async fn hold(mut watch: Watch<'_>) -> Result<Begun<'_>, Failure> {
     // Where nothing is to be dispatched, there is nothing to follow either.
     let finished = watch.rollout.standings().iter().all(|standing| standing.status.finished());
-    watch.show(if finished { Stage::Finished } else { Stage::Live }, &Watcher::Here).await?;
-    let nonce = watch.case.hand.nonce.clone();
-    if let Some(sticky) = &mut watch.case.sticky
-        && !sticky.stands(&nonce).await?
-    {
-        return Ok(Begun::Overtaken(Box::new(watch.case)));
-    }
-    Ok(Begun::Watch(Box::new(watch)))
+    let stage = if finished { Stage::Finished } else { Stage::Live };
+    Ok(if watch.take(stage).await? { Begun::Watch(Box::new(watch)) } else { Begun::Overtaken(Box::new(watch.case)) })
 }
 
 /// Ends a rollout that does not begin, with what there is to show. `reason`: why nothing is deployed, where

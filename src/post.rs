@@ -11,7 +11,7 @@ use crate::{
     Failure,
     begin::{Case, Job},
     context::{self, Context},
-    event,
+    event::{self, Trigger},
     files::Files,
     fresh,
     github::{Github, Patience},
@@ -51,22 +51,31 @@ pub async fn run(environment: &[(String, String)], tempo: Tempo, stop: signal::R
     let Ok(pull_request) = saved("pull_request").parse() else {
         return true;
     };
+    // A sweep leaves runs alone: the next one goes on with them.
+    let sweep = event::read(&context.event_path, &context.event_name, inputs.pull_request)
+        .is_ok_and(|event| matches!(event.trigger, Trigger::Sweep));
+    let on_cancel = if sweep { OnCancel::Leave } else { inputs.on_cancel };
     let patience = Patience::new(tempo.last_words * 4, stop);
     let job = Job { inputs: &inputs, context, files: &files, tempo, patience };
-    let on_cancel = inputs.on_cancel;
     let doomed = match on_cancel {
         OnCancel::Leave => String::new(),
         OnCancel::CancelWaiting => saved("waiting"),
         OnCancel::CancelAll => saved("active"),
     };
     let doomed: Vec<u64> = doomed.split(',').filter_map(|run| run.parse().ok()).collect();
-    if let Err(failure) = finish(job, pull_request, &nonce, &doomed).await {
+    if let Err(failure) = finish(job, pull_request, &nonce, on_cancel, &doomed).await {
         tracing::warn!("the post step could not finish what the main step left: {failure}");
     }
     true
 }
 
-async fn finish(mut job: Job<'_>, pull_request: u64, nonce: &str, doomed: &[u64]) -> Result<(), Failure> {
+async fn finish(
+    mut job: Job<'_>,
+    pull_request: u64,
+    nonce: &str,
+    on_cancel: OnCancel,
+    doomed: &[u64],
+) -> Result<(), Failure> {
     if job.context.repository.is_empty() {
         let event = event::read(&job.context.event_path, &job.context.event_name, job.inputs.pull_request)?;
         job.context.repository = event.repository.filter(|name| context::is_repository(name)).unwrap_or_default();
@@ -91,7 +100,6 @@ async fn finish(mut job: Job<'_>, pull_request: u64, nonce: &str, doomed: &[u64]
     let pull = github.pull(pull_request).await?;
     let subject = Subject { comment_key: job.inputs.comment_key.clone(), ..record.rollout.subject.clone() };
     let hand = Hand { released: false, ..record.hand.clone() };
-    let on_cancel = job.inputs.on_cancel;
     let observer = Observer::new(job.tempo.lost, false);
     let case = Case { job, github, pull, together: Vec::new(), subject, hand, sticky: Some(sticky) };
     let mut watch = fresh::watch(case, record.rollout, record.origin, Checked::default(), observer);

@@ -118,6 +118,18 @@ pub fn try_again(deployment: &mut Deployment, rerun: bool) {
     deployment.reviews = Vec::new();
 }
 
+/// A lost deployment that is not tried again, since it cannot be told whether its run exists: `unsure` says why.
+pub fn stay_lost(deployment: &mut Deployment, unsure: &str) {
+    let workflow = deployment.planned.workflow.clone();
+    if let Progress::Ended { end: End::Lost, reason, .. } = &mut deployment.progress {
+        *reason = Some(format!(
+            "no run of it is known, and {unsure}, so it was not tried again: it may have been applied. Look at the runs of \
+             `{workflow}`, and run that workflow by hand if none was for this; a `run-name` with \
+             `${{{{ inputs.deployment_id }}}}` lets this be told"
+        ));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

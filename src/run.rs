@@ -100,11 +100,28 @@ pub struct Review {
     pub seen_at: Time,
 }
 
+/// Characters of a review's comment that are kept: a thousand people may each write thousands.
+pub const LONGEST_WORDS: usize = 500;
+
+/// What a text that was cut ends with.
+const CUT: char = '…';
+
+/// The first `most` characters of a text; what was cut shows that it was.
+pub fn cut(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    text.chars().take(most.saturating_sub(1)).chain([CUT]).collect()
+}
+
 impl Review {
-    /// Whether two sights are of the same review.
-    pub fn same(&self, other: &Self) -> bool {
-        (&self.state, &self.user, &self.comment, &self.environments)
-            == (&other.state, &other.user, &other.comment, &other.environments)
+    /// Whether `seen` is another sight of this review, of whose comment a state may have kept only the beginning.
+    pub fn same(&self, seen: &Self) -> bool {
+        let comment = match self.comment.strip_suffix(CUT) {
+            Some(beginning) => seen.comment.starts_with(beginning),
+            None => seen.comment == self.comment,
+        };
+        comment && (&self.state, &self.user, &self.environments) == (&seen.state, &seen.user, &seen.environments)
     }
 }
 

@@ -3,8 +3,10 @@
 //! Until this process holds the rollout, it gives way: what it writes replaces only what it has read. So
 //! neither a preview nor a refusal nor a second starter can overwrite a live state, however late it comes.
 
+use std::time::Duration;
+
 use crate::{
-    github::{Comment, Github, Trouble, Viewer},
+    github::{Comment, Github, Patience, Trouble, Viewer},
     report::comment,
     state::{self, Record, Unreadable},
 };
@@ -94,32 +96,30 @@ impl Sticky {
         }
     }
 
-    /// Whether the oldest comment of ours still names this process. Where there is none any more, the next
-    /// write makes one.
-    pub async fn held_by(&mut self, nonce: &str) -> Result<Holding, Trouble> {
-        let ours = |body: &str| matches!(read(body), Found::Record(record) if record.hand.nonce == nonce);
+    /// Whose the oldest comment of ours says the rollout is. Where there is none any more, the next write makes
+    /// one.
+    pub async fn holding(&mut self, nonce: &str) -> Result<Holding, Trouble> {
+        let names = |body: &str| matches!(read(body), Found::Record(record) if record.hand.nonce == nonce);
         let comments = self.github.comments(self.pull_request).await?;
-        let listed = self.oldest(comments);
-        if let Some(oldest) = listed.as_ref().filter(|oldest| ours(&oldest.body)) {
-            self.comment = Some(oldest.clone());
-            return Ok(Holding::Ours);
-        }
-        // A list may be old: before it is believed that the comment is gone or another's, it is asked for itself.
-        let Some(id) = listed.or_else(|| self.comment.clone()).map(|comment| comment.id) else {
+        let Some(mut oldest) = self.oldest(comments).or_else(|| self.comment.clone()) else {
             return Ok(Holding::Gone);
         };
-        match self.github.comment(id).await {
-            Ok(comment) if ours(&comment.body) => {
-                self.comment = Some(comment);
-                Ok(Holding::Ours)
-            }
-            Ok(_) => Ok(Holding::Others),
-            Err(Trouble::NotFound { .. }) => {
-                self.comment = None;
-                Ok(Holding::Gone)
-            }
-            Err(trouble) => Err(trouble),
+        if !names(&oldest.body) {
+            // A list may be old: before it is believed that the comment is gone or another's, it is asked for itself.
+            oldest = match self.github.comment(oldest.id).await {
+                Ok(comment) => comment,
+                Err(Trouble::NotFound { .. }) => {
+                    self.comment = None;
+                    return Ok(Holding::Gone);
+                }
+                Err(trouble) => return Err(trouble),
+            };
         }
+        if !names(&oldest.body) {
+            return Ok(Holding::Others);
+        }
+        self.comment = Some(oldest);
+        Ok(Holding::Ours)
     }
 
     /// Whether this process may still write: it holds the rollout, or nobody wrote since the comment was read.
@@ -195,34 +195,67 @@ impl Sticky {
         }
     }
 
-    /// After creating or taking: whether the oldest comment of ours is this one and still names this
-    /// process, which holds the rollout from then on.
+    /// Takes the rollout by writing `body`, which names this process, and tells whether that stands.
+    ///
+    /// GitHub has no compare-and-swap, so it is done as Fischer does it: look that nobody was quicker, write at once
+    /// or look again, wait for as long as another one's write may take, and look what stands. Who comes later than
+    /// that sees it at the first look.
+    pub async fn take(
+        &mut self,
+        body: &str,
+        nonce: &str,
+        settle: Duration,
+        patience: &Patience,
+    ) -> Result<bool, Trouble> {
+        while let Some(known) = &self.comment {
+            match self.github.comment(known.id).await {
+                Ok(comment) if comment.body == body => break,
+                Ok(comment) if comment.body == known.body => {}
+                Ok(_) | Err(Trouble::NotFound { .. }) => return Ok(false),
+                Err(trouble) => return Err(trouble),
+            }
+            match self.github.update_comment_at_once(known.id, body).await {
+                Ok(()) => break,
+                Err(Trouble::Unanswered { .. }) => {}
+                Err(Trouble::NotFound { .. }) => return Ok(false),
+                Err(trouble) => return Err(trouble),
+            }
+        }
+        match &mut self.comment {
+            Some(comment) => body.clone_into(&mut comment.body),
+            None => self.create(body).await?,
+        }
+        patience.pause(settle, None).await?;
+        self.stands(nonce).await
+    }
+
+    /// After creating or taking: whether the oldest comment of ours names this process, which holds the rollout
+    /// from then on.
     pub async fn stands(&mut self, nonce: &str) -> Result<bool, Trouble> {
-        let own = self.comment.as_ref().map(|comment| comment.id);
-        let oldest = self.oldest_now().await?;
-        self.held = oldest.is_some_and(|oldest| {
-            own == Some(oldest.id) && matches!(read(&oldest.body), Found::Record(record) if record.hand.nonce == nonce)
-        });
+        self.held = self.holding(nonce).await? == Holding::Ours;
+        if !self.held {
+            self.withdraw().await?;
+        }
         Ok(self.held)
     }
 
     /// After creating: whether there is no older comment of ours. A list that shows none is an old one.
     pub async fn is_first(&mut self) -> Result<bool, Trouble> {
         let own = self.comment.as_ref().map(|comment| comment.id);
-        Ok(self.oldest_now().await?.is_none_or(|oldest| own == Some(oldest.id)))
+        self.withdraw().await?;
+        Ok(own == self.comment.as_ref().map(|comment| comment.id))
     }
 
-    /// The oldest comment of ours. If this process's own is a younger one, that was a copy and goes.
-    async fn oldest_now(&mut self) -> Result<Option<Comment>, Trouble> {
-        let comments = self.github.comments(self.pull_request).await?;
-        let Some(oldest) = self.oldest(comments) else {
-            return Ok(None);
-        };
-        if let Some(own) = self.comment.as_ref().map(|comment| comment.id).filter(|own| *own != oldest.id) {
-            self.github.delete_comment(own).await?;
+    /// Deletes the comment if it is not the oldest of ours: it is a copy that lost.
+    async fn withdraw(&mut self) -> Result<(), Trouble> {
+        let oldest = self.oldest(self.github.comments(self.pull_request).await?);
+        if let (Some(copy), Some(oldest)) = (&self.comment, &oldest)
+            && copy.id != oldest.id
+        {
+            self.github.delete_comment(copy.id).await?;
+            self.comment = Some(oldest.clone());
         }
-        self.comment = Some(oldest.clone());
-        Ok(Some(oldest))
+        Ok(())
     }
 }
 

@@ -2,9 +2,10 @@
 //! job, so that approvals that take days cost no runner.
 //!
 //! Rollouts are found through the comments that changed last. Nothing is planned here: what has not begun is
-//! left to the event that begins it.
+//! left to the event that begins it. Whatever ends a sweep, its outputs hold every rollout it found: those
+//! whose pass was not made are as their states tell.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
 
@@ -12,9 +13,10 @@ use crate::{
     Failure,
     begin::{self, Begun, Job, Over},
     github::{Github, Trouble},
+    inputs::{OnCancel, OnTimeout},
     report::{comment, outputs, outputs::Outputs, summary},
-    state::{self, Stage},
-    tally::Tally,
+    state::{self, Record, Stage, Unreadable},
+    tally::{Outcome, Tally},
     watch::Ended,
 };
 
@@ -25,11 +27,13 @@ const MOST_PAGES: u32 = 20;
 
 /// What the sweep has come to so far.
 #[derive(Default)]
-struct Gathered {
-    rows: Vec<outputs::Row>,
-    tally: Tally,
-    summaries: Vec<String>,
+struct Swept {
+    /// Each rollout by its pull request, as its state tells until its pass was made.
+    rollouts: BTreeMap<u64, Over>,
+    /// A pass could not be made.
     troubled: bool,
+    /// A state could not be read, and may well hold a rollout.
+    refused: bool,
 }
 
 /// Makes one pass over each.
@@ -44,35 +48,46 @@ pub async fn run(job: Job<'_>) -> Result<Over, Failure> {
             .into());
     }
     let github = Github::new(&job.context, job.inputs, job.tempo, job.patience.clone())?;
-    let pulls = unfinished(&job, &github).await?;
-    tracing::info!("{} unfinished rollouts found", pulls.len());
-    let mut gathered = Gathered::default();
+    let mut swept = unfinished(&job, &github).await?;
+    tracing::info!("{} unfinished rollouts found", swept.rollouts.len());
+    job.files.outputs(&swept.outputs().lines());
+    let files = job.files.part();
+    let part = Job { files: &files, ..job.clone() };
+    let pulls: Vec<u64> = swept.rollouts.keys().copied().collect();
+    let mut interrupted = None;
     for pull in pulls {
-        match one(&job, &github, pull, &mut gathered).await {
-            Ok(()) => {}
-            Err(Failure::Trouble(
+        let (over, trouble) = one(&part, &github, pull).await;
+        if let Some(over) = over {
+            swept.rollouts.insert(pull, over);
+        }
+        job.files.outputs(&swept.outputs().lines());
+        match trouble {
+            None => {}
+            Some(Failure::Trouble(
                 trouble @ (Trouble::Stopped | Trouble::OutOfTime { .. } | Trouble::Unauthorized(_)),
             )) => {
-                return Err(trouble.into());
+                tracing::error!("pull request #{pull}: {trouble}; this and later ones are shown as their states tell");
+                interrupted = Some(trouble);
+                break;
             }
-            Err(failure) => {
+            Some(failure) => {
                 tracing::error!("pull request #{pull}: {failure}");
-                gathered.troubled = true;
+                swept.troubled = true;
             }
         }
     }
-    let Gathered { rows, tally, summaries, troubled } = gathered;
-    let text =
-        if summaries.is_empty() { summary::sentence("No rollout is unfinished") } else { summary::join(summaries) };
-    Ok(Over {
-        outputs: Outputs { deployments: rows, tally, ..Outputs::bare(tally.result()) },
-        summary: text,
-        pass: !troubled && !tally.fails(job.inputs.fail_on),
-    })
+    let outputs = swept.outputs();
+    let in_time = match interrupted {
+        None => true,
+        Some(Trouble::OutOfTime { .. }) => job.inputs.on_timeout == OnTimeout::Detach,
+        Some(_) => false,
+    };
+    let pass = in_time && !swept.troubled && !swept.refused && !outputs.tally.fails(job.inputs.fail_on);
+    Ok(Over { pass, summary: swept.summary(), outputs })
 }
 
-/// The pull requests with a live state in a comment of ours.
-async fn unfinished(job: &Job<'_>, github: &Github) -> Result<BTreeSet<u64>, Trouble> {
+/// The rollouts with a live state in a comment of ours. What cannot be read is told.
+async fn unfinished(job: &Job<'_>, github: &Github) -> Result<Swept, Trouble> {
     let viewer = github.viewer().await?;
     let since = github.now() - TimeDelta::days(DAYS_BACK);
     let (comments, all) = github.recent_comments(since, MOST_PAGES).await?;
@@ -83,55 +98,115 @@ async fn unfinished(job: &Job<'_>, github: &Github) -> Result<BTreeSet<u64>, Tro
             comments.len()
         );
     }
-    let key = &job.inputs.comment_key;
-    let live = |body: &str| {
-        let record = comment::state_in(body).and_then(|packed| state::decode(packed).ok())?;
-        (record.stage == Stage::Live).then_some(record.rollout.subject.pull_request)
-    };
-    Ok(comments
-        .iter()
-        .filter(|(_, comment)| comment.author.is(&viewer) && comment::is_ours(&comment.body, key))
-        // The comment's own place decides, not what its state says.
-        .filter_map(|(pull, comment)| live(&comment.body).filter(|named| named == pull))
-        .collect())
-}
-
-/// One pass over one rollout.
-async fn one(job: &Job<'_>, github: &Github, number: u64, gathered: &mut Gathered) -> Result<(), Failure> {
-    let pull = github.pull(number).await?;
-    match begin::with_pull(job.clone(), github.clone(), vec![pull], None, false).await? {
-        Begun::Watch(mut watch) => {
-            let ended = watch.run().await;
-            watch.annotate();
-            let standings = watch.rollout.standings();
-            let outputs = watch.outputs(&standings);
-            gathered.add(number, outputs, watch.summary_text(&ended));
-            match ended {
-                Ended::Stopped => Err(Trouble::Stopped.into()),
-                Ended::TimedOut => Err(Trouble::OutOfTime { last: None }.into()),
-                Ended::Barred(why) | Ended::Broken(why) => Err(why.into()),
-                Ended::Overtaken => Ok(()),
-                Ended::Finished | Ended::OnePass => Ok(()),
+    // The oldest of ours rules; others with our marker are copies that lost.
+    let mut ours = BTreeMap::new();
+    for (pull, comment) in comments {
+        let is_ours = comment.author.is(&viewer) && comment::is_ours(&comment.body, &job.inputs.comment_key);
+        if is_ours && ours.get(&pull).is_none_or(|(known, _)| comment.id < *known) {
+            ours.insert(pull, (comment.id, comment.body));
+        }
+    }
+    let mut swept = Swept::default();
+    for (pull, (_, body)) in ours {
+        match read(pull, &body) {
+            Ok(record) if record.stage == Stage::Live => {
+                swept.rollouts.insert(pull, begin::as_told(job, &record, github.now()));
+            }
+            Ok(_) => {}
+            Err(newer @ Unreadable::Newer(_)) => {
+                tracing::error!("pull request #{pull}: {newer}");
+                swept.refused = true;
+            }
+            Err(damaged @ Unreadable::Damaged(_)) => {
+                tracing::warn!(
+                    "pull request #{pull}: {damaged}; if a rollout is unfinished there, run this with `pull-request: {pull}`"
+                );
             }
         }
-        Begun::Over(over) => {
-            gathered.add(number, over.outputs, over.summary);
-            Ok(())
-        }
-        Begun::Overtaken(_) => Ok(()),
+    }
+    Ok(swept)
+}
+
+/// The comment's own place decides, not what its state says.
+fn read(pull: u64, body: &str) -> Result<Record, Unreadable> {
+    let packed = comment::state_in(body)
+        .ok_or_else(|| Unreadable::Damaged("the comment's last line holds no state".to_owned()))?;
+    let record = state::decode(packed)?;
+    match record.rollout.subject.pull_request {
+        named if named == pull => Ok(record),
+        named => Err(Unreadable::Damaged(format!("it is of pull request #{named}"))),
     }
 }
 
-impl Gathered {
-    fn add(&mut self, pull: u64, outputs: Outputs, summary: String) {
-        let Tally { succeeded, failed, rejected, cancelled, skipped, pending } = outputs.tally;
-        self.tally.succeeded += succeeded;
-        self.tally.failed += failed;
-        self.tally.rejected += rejected;
-        self.tally.cancelled += cancelled;
-        self.tally.skipped += skipped;
-        self.tally.pending += pending;
-        self.rows.extend(outputs.deployments.into_iter().map(|row| outputs::Row { pull_request: Some(pull), ..row }));
-        self.summaries.push(summary);
+/// One pass over one rollout: what it came to, and what ended it.
+async fn one(job: &Job<'_>, github: &Github, number: u64) -> (Option<Over>, Option<Failure>) {
+    let begun = async {
+        let pull = github.pull(number).await?;
+        begin::with_pull(job.clone(), github.clone(), vec![pull], None, false).await
+    };
+    let mut watch = match begun.await {
+        Ok(Begun::Watch(watch)) => watch,
+        Ok(Begun::Over(over)) => return (Some(over), None),
+        Ok(Begun::Overtaken(_)) => return (None, None),
+        Err(failure) => return (None, Some(failure)),
+    };
+    let ended = watch.run().await;
+    watch.annotate();
+    // Runs are left alone whatever `on-cancel` says: the next sweep goes on with them.
+    let trouble: Option<Failure> = match &ended {
+        Ended::Finished | Ended::OnePass | Ended::Overtaken => {
+            watch.save(true);
+            watch.barred.clone().map(Failure::from)
+        }
+        Ended::Stopped => {
+            watch.leave("the job was cancelled", OnCancel::Leave).await;
+            Some(Trouble::Stopped.into())
+        }
+        Ended::TimedOut => {
+            watch.leave("the time-out is over", OnCancel::Leave).await;
+            Some(Trouble::OutOfTime { last: None }.into())
+        }
+        Ended::Barred(why) => {
+            if let Err(trouble) = watch.refuse().await {
+                tracing::warn!("the comment could not be brought up to date: {trouble}");
+            }
+            watch.save(true);
+            Some(why.clone().into())
+        }
+        Ended::Broken(why) => {
+            watch.leave(why, OnCancel::Leave).await;
+            Some(why.clone().into())
+        }
+    };
+    let outputs = watch.outputs(&watch.rollout.standings());
+    let over = Over { pass: trouble.is_none(), summary: watch.summary_text(&ended), outputs };
+    (Some(over), trouble)
+}
+
+impl Swept {
+    /// All rollouts as one.
+    fn outputs(&self) -> Outputs {
+        let mut tally = Tally::default();
+        let mut rows = Vec::new();
+        for (pull, over) in &self.rollouts {
+            let Tally { succeeded, failed, rejected, cancelled, skipped, pending } = over.outputs.tally;
+            tally.succeeded += succeeded;
+            tally.failed += failed;
+            tally.rejected += rejected;
+            tally.cancelled += cancelled;
+            tally.skipped += skipped;
+            tally.pending += pending;
+            let own = over.outputs.deployments.iter().cloned();
+            rows.extend(own.map(|row| outputs::Row { pull_request: Some(*pull), ..row }));
+        }
+        let result = if self.refused { Outcome::Failed } else { tally.result() };
+        Outputs { deployments: rows, tally, ..Outputs::bare(result) }
+    }
+
+    fn summary(&self) -> String {
+        if self.rollouts.is_empty() {
+            return summary::sentence("No rollout is unfinished");
+        }
+        summary::join(self.rollouts.values().map(|over| over.summary.clone()).collect())
     }
 }

@@ -20,6 +20,8 @@ pub struct Tempo {
     pub between_writes: Duration,
     /// A dispatch whose run does not show up within this time is lost.
     pub lost: Duration,
+    /// From taking a rollout to looking whether that stands.
+    pub settle: Duration,
     /// A push may precede its link to the pull request by this time.
     pub push_link: Duration,
     /// All there is to do after a signal; the runner kills 10 s after the first.
@@ -39,6 +41,7 @@ impl Tempo {
             limited: Duration::from_secs(60),
             between_writes: Duration::from_secs(1),
             lost: Duration::from_secs(300),
+            settle: Duration::from_secs(1),
             push_link: Duration::from_secs(60),
             last_words: Duration::from_millis(4500),
             speed: 1,
@@ -57,6 +60,7 @@ impl Tempo {
             limited: real.limited / speed,
             between_writes: real.between_writes / speed,
             lost: real.lost / speed,
+            settle: real.settle / speed,
             push_link: real.push_link / speed,
             last_words: real.last_words,
             speed,

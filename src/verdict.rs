@@ -101,10 +101,11 @@ pub fn apply(deployment: &mut Deployment, sighting: &Sighting, now: Time) {
 
 /// Adds reviews not seen before; `approvals` has neither times nor attempts, so each keeps its first sight.
 fn remember(known: &mut Vec<Review>, seen: &[Review]) {
-    let mut open = known.clone();
+    let mut open: Vec<usize> = (0..known.len()).collect();
     for review in seen {
-        match open.iter().position(|other| other.same(review)) {
-            Some(index) => drop(open.remove(index)),
+        let again = open.iter().position(|index| known.get(*index).is_some_and(|other| other.same(review)));
+        match again.map(|place| open.remove(place)).and_then(|index| known.get_mut(index)) {
+            Some(other) => other.comment.clone_from(&review.comment),
             None => known.push(review.clone()),
         }
     }

@@ -2,7 +2,9 @@
 //!
 //! octocrab is the client and the authenticator; it repeats nothing itself (its own retries would send a
 //! dispatch four times). What changes nothing is repeated until time runs out. A request that deploys is
-//! repeated only when it was surely not accepted: nothing was sent, or GitHub refused it for its limits.
+//! repeated only when it was surely not accepted: nothing was sent, or GitHub refused it for its limits. That
+//! something does not exist is believed when GitHub has said so three times: it is wrong at times, about what
+//! was just created and while it is not well.
 
 use std::{
     sync::{
@@ -22,6 +24,7 @@ use secrecy::SecretString;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{
+    answer::{Sorted, Trouble, sort},
     client,
     limits::{self, Budget, Kind, Pace},
     patience::Patience,
@@ -31,67 +34,11 @@ use crate::{context::Proxy, tempo::Tempo};
 /// An answer larger than this is not read: none of the endpoints used here has one.
 const LARGEST_ANSWER: usize = 32 * 1024 * 1024;
 
+/// How often GitHub must deny that something exists before it is believed.
+const DENIALS: u32 = 3;
+
 /// After a signal, how long a request that deploys may still wait for its answer.
 const LAST_ANSWER: Duration = Duration::from_secs(2);
-
-/// Why a request came to nothing.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Trouble {
-    /// 401
-    #[error("GitHub does not accept the token (HTTP 401: {0}): it expired, was revoked, or is not one of this server")]
-    Unauthorized(String),
-    /// 403 that is no limit
-    #[error("{what}: GitHub refuses it (HTTP 403: {message}){}", needs.as_ref().map(|needs| format!("; the token needs `{needs}`")).unwrap_or_default())]
-    Forbidden {
-        /// Method and path.
-        what: String,
-        /// GitHub's words.
-        message: String,
-        /// The `permissions:` line, from GitHub's own header.
-        needs: Option<String>,
-    },
-    /// 404 or 410
-    #[error("{what}: GitHub does not know it (HTTP 404)")]
-    NotFound {
-        /// Method and path.
-        what: String,
-    },
-    /// Any other 4xx, or an answer that cannot be used.
-    #[error("{what}: GitHub answered HTTP {status}: {message}")]
-    Refused {
-        /// Method and path.
-        what: String,
-        /// The status.
-        status: u16,
-        /// GitHub's words.
-        message: String,
-    },
-    /// It may or may not have had its effect.
-    #[error("{what}: it is not known whether it was accepted ({why})")]
-    Unanswered {
-        /// Method and path.
-        what: String,
-        /// What happened.
-        why: String,
-    },
-    /// The time is up. Nothing was sent, or nothing that changes anything.
-    #[error("the time is up{}", last.as_ref().map(|last| format!(" ({last})")).unwrap_or_default())]
-    OutOfTime {
-        /// What the last try met.
-        last: Option<String>,
-    },
-    /// TLS: nothing was sent, and waiting mends nothing.
-    #[error(
-        "the server's certificate is not trusted ({0}): name the file with your certificate authority, as the container sees it, in the variable `SSL_CERT_FILE` of this step's `env`"
-    )]
-    Untrusted(String),
-    /// A signal came. Nothing was sent, or nothing that changes anything.
-    #[error("stopped by a signal")]
-    Stopped,
-    /// Somebody else was quicker, so it was not sent, or not again.
-    #[error("somebody else was quicker")]
-    Overtaken,
-}
 
 /// When a request may be repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,6 +47,8 @@ pub enum Repeat {
     Always,
     /// Only if it was surely not accepted.
     UnlessSent,
+    /// Not at all: who sends it must look again before, since others may have been quicker meanwhile.
+    Never,
 }
 
 /// One request.
@@ -123,6 +72,7 @@ pub struct Call<'a> {
 
 /// GitHub's JSON.
 pub const JSON: &str = "application/vnd.github+json";
+const GRAPHQL: &str = "/graphql";
 /// A file's own bytes.
 pub const RAW: &str = "application/vnd.github.raw+json";
 
@@ -145,8 +95,14 @@ impl<'a> Call<'a> {
         Self { method, body, repeat, kind, ..Self::get(path) }
     }
 
-    fn what(&self) -> String {
+    /// Method and path, for messages.
+    pub(super) fn what(&self) -> String {
         format!("{} {}", self.method, self.path.split('?').next().unwrap_or_default())
+    }
+
+    /// Whether it is a GraphQL query.
+    pub(super) fn is_query(&self) -> bool {
+        self.path == GRAPHQL
     }
 }
 
@@ -266,6 +222,16 @@ impl Http {
         self.shared.counted.load(Ordering::Relaxed)
     }
 
+    /// How many dispatches the hour has room for.
+    pub fn room(&self) -> usize {
+        self.shared.pace.lock().unwrap_or_else(PoisonError::into_inner).room(Instant::now())
+    }
+
+    /// Whether there is a place for an edit that can wait.
+    pub fn spares_an_edit(&self) -> bool {
+        self.shared.pace.lock().unwrap_or_else(PoisonError::into_inner).spares_an_edit(Instant::now())
+    }
+
     /// What GitHub last said of the rate limit.
     pub fn budget(&self) -> Budget {
         self.shared.budget.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -274,7 +240,7 @@ impl Http {
     /// Sends a GraphQL query that changes nothing.
     pub async fn graphql(&self, query: &str) -> Result<Reply, Trouble> {
         let body = serde_json::json!({ "query": query }).to_string();
-        let call = Call { path: "/graphql", ..Call::write(Method::POST, "", Some(body), Repeat::Always, Kind::Read) };
+        let call = Call { path: GRAPHQL, ..Call::write(Method::POST, "", Some(body), Repeat::Always, Kind::Read) };
         self.perform(&call, &self.graphql, async || Ok(())).await
     }
 
@@ -306,7 +272,9 @@ impl Http {
             .without_max_times()
             .build();
         let mut last = None;
-        let mut tries = 0u32;
+        let (mut tries, mut denials) = (0u32, 0);
+        // What is not there can take a while to show; of a file it is believed sooner, since many are not there.
+        let enough = if call.accept == RAW { DENIALS - 1 } else { DENIALS };
         loop {
             self.patience.check(last.clone())?;
             // Often enough to be seen in the log of a job that seems to stand still, and no flood.
@@ -314,28 +282,34 @@ impl Http {
                 tracing::info!("{why}; tried {tries} times, trying again");
             }
             tries += 1;
-            self.pace(call.kind).await?;
+            let waited = self.pace(call.kind).await?;
+            if call.repeat == Repeat::Never && waited > self.tempo.between_writes * 2 {
+                return Err(Trouble::Unanswered { what: call.what(), why: "its turn came late".to_owned() });
+            }
             allowed().await?;
-            let pause = match self.attempt(call, uri).await? {
-                Ok(reply) => match self.sort(call, reply)? {
-                    Sorted::Done(reply) => return Ok(reply),
-                    Sorted::Limited(pause, why) => {
+            let (pause, why) = match self.attempt(call, uri).await? {
+                Ok(reply) => match sort(call, reply, self.tempo) {
+                    Ok(Sorted::Done(reply)) => return Ok(reply),
+                    Ok(Sorted::Limited(pause, why)) => {
                         tracing::info!("{}: {why}; waiting {}", call.what(), humantime::format_duration(whole(pause)));
-                        last = Some(why);
-                        pause
+                        (Some(pause), why)
                     }
-                    Sorted::Broken(why) => {
-                        last = Some(self.broken(call, true, why)?);
-                        pauses.next().unwrap_or(self.tempo.retry_most)
+                    Ok(Sorted::Broken(why)) => (None, self.broken(call, true, why)?),
+                    Err(denied @ Trouble::NotFound { .. }) if denials + 1 < enough => {
+                        denials += 1;
+                        (None, denied.to_string())
                     }
+                    Err(trouble) => return Err(trouble),
                 },
                 Err(silence) if silence.untrusted => return Err(Trouble::Untrusted(silence.why)),
-                Err(silence) => {
-                    last = Some(self.broken(call, silence.sent, silence.why)?);
-                    pauses.next().unwrap_or(self.tempo.retry_most)
-                }
+                Err(silence) => (None, self.broken(call, silence.sent, silence.why)?),
             };
-            self.patience.pause(pause, last.clone()).await?;
+            let pause = pause.or_else(|| pauses.next()).unwrap_or(self.tempo.retry_most);
+            self.patience.pause(pause, Some(why.clone())).await?;
+            if call.repeat == Repeat::Never {
+                return Err(Trouble::Unanswered { what: call.what(), why });
+            }
+            last = Some(why);
         }
     }
 
@@ -348,12 +322,17 @@ impl Http {
         Ok(format!("{}: {why}", call.what()))
     }
 
-    async fn pace(&self, kind: Kind) -> Result<(), Trouble> {
+    /// Waits for a place, and tells how long that took.
+    async fn pace(&self, kind: Kind) -> Result<Duration, Trouble> {
+        let mut waited = Duration::ZERO;
         loop {
             let pause = self.shared.pace.lock().unwrap_or_else(PoisonError::into_inner).admit(kind, Instant::now());
             match pause {
-                None => return Ok(()),
-                Some(pause) => self.patience.pause(pause, None).await?,
+                None => return Ok(waited),
+                Some(pause) => {
+                    self.patience.pause(pause, None).await?;
+                    waited += pause;
+                }
             }
         }
     }
@@ -378,7 +357,7 @@ impl Http {
             biased;
             result = once => Ok(result),
             trouble = stopped => match call.repeat {
-                Repeat::Always => Err(trouble),
+                Repeat::Always | Repeat::Never => Err(trouble),
                 Repeat::UnlessSent => Ok(Err(Silence::after("stopped while waiting for the answer"))),
             },
         }
@@ -422,59 +401,10 @@ impl Http {
         }
         Ok(reply)
     }
-
-    fn sort(&self, call: &Call<'_>, reply: Reply) -> Result<Sorted, Trouble> {
-        let status = reply.status;
-        let message = || words(&reply.body);
-        if let Some(pause) = limits::limited(status, &reply.headers, &reply.body, self.tempo) {
-            return Ok(Sorted::Limited(pause, format!("GitHub's rate limit (HTTP {})", status.as_u16())));
-        }
-        match status.as_u16() {
-            200..=299 if call.accept == JSON && !is_json(&reply.body) => {
-                Ok(Sorted::Broken(format!("HTTP {} with a body that is no JSON", status.as_u16())))
-            }
-            200..=299 => Ok(Sorted::Done(reply)),
-            304 if call.etag.is_some() => Ok(Sorted::Done(reply)),
-            401 => Err(Trouble::Unauthorized(message())),
-            403 => Err(Trouble::Forbidden {
-                what: call.what(),
-                message: message(),
-                needs: limits::needed_permission(&reply.headers),
-            }),
-            404 | 410 => Err(Trouble::NotFound { what: call.what() }),
-            400..=499 if status != StatusCode::REQUEST_TIMEOUT => {
-                Err(Trouble::Refused { what: call.what(), status: status.as_u16(), message: message() })
-            }
-            other => Ok(Sorted::Broken(format!("HTTP {other}"))),
-        }
-    }
-}
-
-enum Sorted {
-    Done(Reply),
-    Limited(Duration, String),
-    Broken(String),
-}
-
-fn is_json(body: &[u8]) -> bool {
-    body.is_empty() || serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok()
 }
 
 fn whole(duration: Duration) -> Duration {
     Duration::from_secs(duration.as_secs().max(1))
-}
-
-/// GitHub's own words in an error body, at most a few hundred characters of them.
-fn words(body: &[u8]) -> String {
-    #[derive(serde::Deserialize)]
-    struct Basic {
-        message: String,
-    }
-    let text = match serde_json::from_slice::<Basic>(body) {
-        Ok(basic) => basic.message,
-        Err(_) => String::from_utf8_lossy(body).into_owned(),
-    };
-    text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(500).collect()
 }
 
 /// Whether the connection was never made, or the request came back from a connection that was closed

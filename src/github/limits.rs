@@ -27,6 +27,9 @@ const BURST: u32 = 10;
 const HOURLY: usize = 500;
 /// Of these, what dispatches may take, so that the comment can still be kept true.
 const HOURLY_DISPATCHES: usize = 420;
+/// Once those are used up, edits of the comment that can wait come so often in an hour. What cannot wait (an end, last
+/// words) still finds a place.
+const HOURLY_EDITS: u32 = 60;
 
 /// Paces writes: at once for a burst, then one by one, and never more than GitHub allows in an hour.
 #[derive(Debug)]
@@ -54,9 +57,7 @@ impl Pace {
         if kind == Kind::Read {
             return None;
         }
-        while self.recent.front().is_some_and(|first| now.duration_since(*first) >= self.hour) {
-            self.recent.pop_front();
-        }
+        self.forget(now);
         let most = if kind == Kind::Dispatch { HOURLY_DISPATCHES } else { HOURLY };
         if let Some(first) = self.recent.front().filter(|_| self.recent.len() >= most) {
             return Some(self.hour.saturating_sub(now.duration_since(*first)));
@@ -70,6 +71,25 @@ impl Pace {
         self.whole_at = Some(debt);
         self.recent.push_back(now);
         None
+    }
+
+    /// How many dispatches the hour has room for at `now`, beside the edit that writes their intent down.
+    pub fn room(&mut self, now: Instant) -> usize {
+        self.forget(now);
+        HOURLY_DISPATCHES.saturating_sub(self.recent.len() + 1)
+    }
+
+    /// Whether an edit that can wait should be made at `now`.
+    pub fn spares_an_edit(&mut self, now: Instant) -> bool {
+        let rested = self.recent.back().is_none_or(|last| now.duration_since(*last) >= self.hour / HOURLY_EDITS);
+        self.room(now) > 0 || rested
+    }
+
+    /// What is more than an hour old no longer counts.
+    fn forget(&mut self, now: Instant) {
+        while self.recent.front().is_some_and(|first| now.duration_since(*first) >= self.hour) {
+            self.recent.pop_front();
+        }
     }
 }
 
@@ -103,16 +123,25 @@ pub fn limited(status: StatusCode, headers: &HeaderMap, body: &[u8], tempo: Temp
     if status != StatusCode::FORBIDDEN && status != StatusCode::TOO_MANY_REQUESTS {
         return None;
     }
+    let text = String::from_utf8_lossy(body).to_lowercase();
+    let is_one = status == StatusCode::TOO_MANY_REQUESTS
+        || headers.contains_key("retry-after")
+        || number(headers, "x-ratelimit-remaining") == Some(0)
+        || text.contains("rate limit")
+        || text.contains("abuse detection");
+    is_one.then(|| wait(headers, tempo))
+}
+
+/// How long to wait for a limit, as the answer's headers say.
+pub fn wait(headers: &HeaderMap, tempo: Tempo) -> Duration {
     if let Some(seconds) = number(headers, "retry-after") {
-        return Some(tempo.scaled(Duration::from_secs(seconds)));
+        return tempo.scaled(Duration::from_secs(seconds));
     }
     if number(headers, "x-ratelimit-remaining") == Some(0) {
         let wait = until_reset(headers).unwrap_or(Duration::from_secs(60));
-        return Some(tempo.scaled(wait + Duration::from_secs(1)));
+        return tempo.scaled(wait + Duration::from_secs(1));
     }
-    let text = String::from_utf8_lossy(body).to_lowercase();
-    let secondary = text.contains("rate limit") || text.contains("abuse detection");
-    (status == StatusCode::TOO_MANY_REQUESTS || secondary).then_some(tempo.limited)
+    tempo.limited
 }
 
 /// The `permissions:` lines GitHub names, such as `actions: write`.
@@ -183,6 +212,30 @@ mod tests {
         assert_eq!(at[69], Duration::from_secs(60));
         assert_eq!(at[420], Duration::from_secs(3600));
         assert_eq!(pace.admit(Kind::Read, now), None);
+    }
+
+    #[test]
+    fn an_hour_whose_dispatches_are_used_up_still_has_room_for_the_comment() {
+        let mut pace = Pace::new(Tempo::real());
+        let begin = Instant::now();
+        for second in 0..419 {
+            assert_eq!(pace.room(begin + Duration::from_secs(second)), 419 - second as usize);
+            assert_eq!(pace.admit(Kind::Dispatch, begin + Duration::from_secs(second)), None);
+        }
+        assert_eq!(pace.admit(Kind::Write, begin + Duration::from_secs(419)), None);
+        let at = |seconds: u64| begin + Duration::from_secs(seconds);
+        assert_eq!(pace.room(at(420)), 0);
+        let edits = (420..3600).filter(|second| {
+            let spared = pace.spares_an_edit(at(*second));
+            assert!(
+                !spared || pace.admit(Kind::Write, at(*second)).is_none(),
+                "an edit that is spared waits for nothing"
+            );
+            spared
+        });
+        assert_eq!(edits.count(), 53, "one a minute");
+        assert_eq!(pace.admit(Kind::Write, at(3599)), None, "last words find a place");
+        assert_eq!(pace.room(at(3600 + 60)), 6, "room comes back as the hour goes on");
     }
 
     #[test]

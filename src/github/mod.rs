@@ -3,6 +3,7 @@
 //! Answers become own small types at this door. They are lenient: what is not needed is not looked at, and
 //! what GitHub may leave out is optional. Nothing here approves or rejects; there is no such call.
 
+mod answer;
 mod client;
 mod comments;
 mod environments;
@@ -17,13 +18,13 @@ use serde::de::DeserializeOwned;
 
 use self::http::{Call, Http, Reply};
 pub use self::{
+    answer::Trouble,
     comments::{Comment, Viewer},
     environments::{Environment, Pattern, Policy, Rules},
-    http::Trouble,
     limits::Budget,
     patience::Patience,
     pulls::{ChangedFile, Pull},
-    runs::Listed,
+    runs::Fresh,
     workflows::{Dispatched, WorkflowState},
 };
 use crate::{context::Context, inputs::Inputs, run::Time, tempo::Tempo};
@@ -73,6 +74,16 @@ impl Github {
     /// How many requests so far count against the primary limit.
     pub fn counted(&self) -> u64 {
         self.http.counted()
+    }
+
+    /// How many dispatches the pace of writes has room for in this hour.
+    pub fn room(&self) -> usize {
+        self.http.room()
+    }
+
+    /// Whether the pace of writes has a place for an edit that can wait.
+    pub fn spares_an_edit(&self) -> bool {
+        self.http.spares_an_edit()
     }
 
     /// What GitHub last said of the rate limit.

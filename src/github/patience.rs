@@ -7,7 +7,7 @@ use tokio::{
     time::{Instant, sleep, sleep_until},
 };
 
-use super::http::Trouble;
+use super::answer::Trouble;
 
 /// A deadline and a signal. Cheap to clone.
 #[derive(Debug, Clone)]

@@ -11,26 +11,24 @@ use serde::Deserialize;
 
 use super::{
     Github, Trouble, has_next,
-    http::{Call, Repeat},
+    http::{Call, Repeat, Reply},
     limits::Kind,
     parse,
     workflows::segment,
 };
-use crate::run::{Gate, Job, Review, Reviewer, RunFacts, Time};
+use crate::run::{Gate, Job, LONGEST_WORDS, Review, Reviewer, RunFacts, Time, cut};
 
-/// One page of a list.
+/// An answer to a conditional request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Listed {
+pub enum Fresh<T> {
     /// As it was when last asked: the answer cost nothing.
     Same,
     /// A new answer.
-    Page {
+    New {
         /// To ask next time.
         etag: Option<String>,
-        /// The newest first.
-        runs: Vec<RunFacts>,
-        /// Whether there are older ones.
-        more: bool,
+        /// What it says.
+        value: T,
     },
 }
 
@@ -190,9 +188,19 @@ impl From<JobWire> for Job {
     }
 }
 
+fn tag(reply: &Reply) -> Option<String> {
+    reply.headers.get(header::ETAG).and_then(|etag| etag.to_str().ok()).map(str::to_owned)
+}
+
 impl Github {
-    /// A page of a workflow's runs (or of all runs where the workflow itself is gone), the newest first.
-    pub async fn runs(&self, workflow: Option<&str>, page: u32, etag: Option<&str>) -> Result<Listed, Trouble> {
+    /// A page of a workflow's runs (or of all runs where the workflow itself is gone), the newest first, and
+    /// whether there are older ones.
+    pub async fn runs(
+        &self,
+        workflow: Option<&str>,
+        page: u32,
+        etag: Option<&str>,
+    ) -> Result<Fresh<(Vec<RunFacts>, bool)>, Trouble> {
         let list = match workflow {
             Some(file) => format!("{}/actions/workflows/{}/runs", self.repo, segment(file)),
             None => format!("{}/actions/runs", self.repo),
@@ -200,21 +208,29 @@ impl Github {
         let path = format!("{list}?per_page=100&page={page}");
         let reply = self.http.send(&Call { etag, ..Call::get(&path) }).await?;
         if reply.status.as_u16() == 304 {
-            return Ok(Listed::Same);
+            return Ok(Fresh::Same);
         }
         let wire: RunsWire = parse(&reply, &path)?;
-        let full = wire.workflow_runs.len() >= 100;
-        Ok(Listed::Page {
-            etag: reply.headers.get(header::ETAG).and_then(|etag| etag.to_str().ok()).map(str::to_owned),
-            more: has_next(&reply, full),
-            runs: wire.workflow_runs.into_iter().map(RunFacts::from).collect(),
-        })
+        let more = has_next(&reply, wire.workflow_runs.len() >= 100);
+        let runs = wire.workflow_runs.into_iter().map(RunFacts::from).collect();
+        Ok(Fresh::New { etag: tag(&reply), value: (runs, more) })
     }
 
     /// One run.
     pub async fn run(&self, id: u64) -> Result<RunFacts, Trouble> {
         let wire: RunWire = self.get(&format!("{}/actions/runs/{id}", self.repo)).await?;
         Ok(wire.into())
+    }
+
+    /// One run, unless it is as it was.
+    pub async fn run_unless(&self, id: u64, etag: Option<&str>) -> Result<Fresh<RunFacts>, Trouble> {
+        let path = format!("{}/actions/runs/{id}", self.repo);
+        let reply = self.http.send(&Call { etag, ..Call::get(&path) }).await?;
+        if reply.status.as_u16() == 304 {
+            return Ok(Fresh::Same);
+        }
+        let wire: RunWire = parse(&reply, &path)?;
+        Ok(Fresh::New { etag: tag(&reply), value: wire.into() })
     }
 
     /// One attempt of a run.
@@ -237,18 +253,28 @@ impl Github {
             .map(|wire| Review {
                 state: wire.state,
                 user: wire.user.and_then(|user| user.login).unwrap_or_default(),
-                comment: wire.comment.unwrap_or_default(),
+                comment: cut(&wire.comment.unwrap_or_default(), LONGEST_WORDS),
                 environments: wire.environments.into_iter().flatten().map(|environment| environment.name).collect(),
                 seen_at: now,
             })
             .collect())
     }
 
-    /// The jobs of a run's latest attempt.
+    /// The jobs of a run's latest attempt. A matrix has up to 256, and a run may have several.
     pub async fn jobs(&self, run: u64) -> Result<Vec<Job>, Trouble> {
-        let wire: JobsWire =
-            self.get(&format!("{}/actions/runs/{run}/jobs?filter=latest&per_page=100", self.repo)).await?;
-        Ok(wire.jobs.into_iter().map(Job::from).collect())
+        const MOST_PAGES: u32 = 10;
+        let mut jobs = Vec::new();
+        for page in 1..=MOST_PAGES {
+            let path = format!("{}/actions/runs/{run}/jobs?filter=latest&per_page=100&page={page}", self.repo);
+            let reply = self.http.send(&Call::get(&path)).await?;
+            let wire: JobsWire = parse(&reply, &path)?;
+            let full = wire.jobs.len() >= 100;
+            jobs.extend(wire.jobs.into_iter().map(Job::from));
+            if !has_next(&reply, full) {
+                break;
+            }
+        }
+        Ok(jobs)
     }
 
     /// Cancels a run; one that has ended already is fine.

@@ -20,7 +20,7 @@ use crate::{
     github::{Environment, Github, Pattern, Pull, Trouble, WorkflowState},
     inputs::EnvironmentCheck,
     plan::Planned,
-    rollout::{Progress, Rollout},
+    rollout::{Deployment, Progress, Rollout},
     workflow::Declared,
 };
 
@@ -39,6 +39,17 @@ pub struct Checked {
     pub workflows: BTreeMap<Source, Declared>,
     /// The environments, as far as they are known.
     pub environments: Vec<Environment>,
+}
+
+impl Checked {
+    /// Whether the title of a deployment's run shows its id, so that the run can be found by it.
+    pub fn shows_id(&self, rollout: &Rollout, deployment: &Deployment) -> bool {
+        let planned = &deployment.planned;
+        let id = rollout.id(deployment);
+        self.workflows.get(&(planned.workflow.clone(), planned.git_ref.clone())).is_some_and(|declared| {
+            declared.shows(&declared.filled(&planned.inputs, &rollout.subject.merge_commit, &id), &id)
+        })
+    }
 }
 
 /// A merge that is not made yet: what lies on its base branch is read as the merge would leave it.

@@ -11,7 +11,7 @@ use crate::state::Stage;
 pub const LARGEST: usize = 65_500;
 
 /// What the state may take of it, so that people still see something.
-pub const LARGEST_STATE: usize = 48_000;
+pub const LARGEST_STATE: usize = crate::state::ROOM;
 
 const STATE: &str = "<!-- deployment-approvals-state ";
 const CLOSE: &str = " -->";

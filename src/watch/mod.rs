@@ -3,25 +3,25 @@
 //! A pass observes, decides, acts and shows. After the first dispatch no error ends the watch but four: all
 //! has ended, the time is up, a signal came, the token is no longer accepted.
 
-use std::{collections::BTreeMap, time::Duration};
+mod tell;
+
+use std::time::{Duration, Instant};
 
 use crate::{
     begin::Case,
     cadence,
     context::Origin,
     decide::{self, Decision},
-    finding::Finding,
+    fresh,
     github::{Dispatched, Patience, Trouble},
     inputs::OnCancel,
     observe::Observer,
-    preflight::{Source, permissions},
-    report::{View, Watcher, annotations, changes, comment, outputs, outputs::Outputs, summary},
+    preflight::{Checked, permissions},
+    report::{Watcher, annotations, changes},
     rollout::{Deployment, End, Phase, Progress, Rollout, Run, Standing, Status},
     run::Time,
-    state::{self, Hand, Record, Stage},
-    sticky::{Holding, Sticky},
-    tally::Outcome,
-    workflow::Declared,
+    state::Stage,
+    sticky::Holding,
 };
 
 /// Dispatches whose intent is written down together. A kill in their midst leaves at most this many to be
@@ -58,16 +58,17 @@ pub struct Watch<'a> {
     pub rollout: Rollout,
     /// The use of the action that began it.
     pub origin: Origin,
-    /// The workflows, as preflight read them.
-    pub workflows: BTreeMap<Source, Declared>,
-    /// What preflight warned of.
-    pub findings: Vec<Finding>,
+    /// The workflows as preflight read them, and what it warned of.
+    pub checked: Checked,
     /// What was last seen.
     pub observer: Observer,
     /// Statuses at the end of the last pass, to log changes.
     pub logged: Vec<Status>,
     /// Why nothing more may be dispatched: what is under way is still followed to its end.
     pub barred: Option<String>,
+    /// The rollout comes from a state, which may be older than what was dispatched: people restore a comment's
+    /// earlier text, and two processes may take at one moment. Looked for before anything is dispatched.
+    pub resumed: bool,
     /// The comment was gone: the one that is written now must be looked at before anything is sent.
     pub rewritten: bool,
     /// Another process took the rollout over.
@@ -76,16 +77,26 @@ pub struct Watch<'a> {
     pub warned: Option<String>,
 }
 
+/// What one pass came to.
+#[derive(Debug, Clone, Copy, Default)]
+struct Passed {
+    /// Something is not as it was.
+    changed: bool,
+    /// Every deployment has ended.
+    finished: bool,
+    /// More is to be dispatched at once.
+    more: bool,
+}
+
 impl Watch<'_> {
     /// Repeats the pass until an end.
     pub async fn run(&mut self) -> Ended {
         let mut idle = 0;
         loop {
-            let before = self.rollout.clone();
             let counted = self.case.github.counted();
-            let (decision, trouble) = match self.pass().await {
-                Ok(decision) => (decision, None),
-                Err(trouble) => (Decision::default(), Some(trouble)),
+            let (passed, trouble) = match self.pass().await {
+                Ok(passed) => (passed, None),
+                Err(trouble) => (Passed::default(), Some(trouble)),
             };
             if self.overtaken {
                 return Ended::Overtaken;
@@ -101,7 +112,7 @@ impl Watch<'_> {
                 Some(trouble @ Trouble::Unauthorized(_)) => return Ended::Broken(trouble.to_string()),
                 Some(trouble) if !self.case.job.inputs.wait => return Ended::Broken(trouble.to_string()),
                 Some(trouble) => self.warn_once(format!("{trouble}; looking again")),
-                None if decision.finished => return Ended::Finished,
+                None if passed.finished => return Ended::Finished,
                 None => {}
             }
             if let Some(why) = self.barred.clone().filter(|_| !self.rollout.deployments.iter().any(Deployment::active))
@@ -111,7 +122,11 @@ impl Watch<'_> {
             if !self.case.job.inputs.wait {
                 return Ended::OnePass;
             }
-            idle = if self.rollout == before { idle + 1 } else { 0 };
+            idle = if passed.changed { 0 } else { idle + 1 };
+            if passed.more {
+                // There is more to dispatch, and the runs were not looked at for a while.
+                continue;
+            }
             let interval = self.interval(idle, self.case.github.counted() - counted);
             match self.case.job.patience.pause(interval, None).await {
                 Ok(()) => {}
@@ -121,33 +136,75 @@ impl Watch<'_> {
         }
     }
 
-    /// Observe, decide, act, show.
-    async fn pass(&mut self) -> Result<Decision, Trouble> {
-        let shows: Vec<bool> = (0..self.rollout.deployments.len()).map(|index| self.title_shows_id(index)).collect();
+    /// Observe, decide, act, show. A pass dispatches until the next look is due, or the hour has no more room.
+    async fn pass(&mut self) -> Result<Passed, Trouble> {
+        let began = Instant::now();
+        let shows: Vec<bool> = self
+            .rollout
+            .deployments
+            .iter()
+            .map(|deployment| self.checked.shows_id(&self.rollout, deployment))
+            .collect();
         let now = self.case.github.now();
-        self.observer.look(&self.case.github, &mut self.rollout, &shows, now).await?;
+        let wait = self.case.job.inputs.wait;
+        let mut acted = false;
+        let changed = self.observer.look(&self.case.github, &mut self.rollout, &shows, now).await?;
         loop {
             let standings = self.rollout.standings();
             self.log(&standings);
-            let mut decision = decide::decide(&self.rollout, &standings, self.case.job.inputs.max_parallel);
+            let Decision { mut dispatch, finished } =
+                decide::decide(&self.rollout, &standings, self.case.job.inputs.max_parallel);
             if self.barred.is_some() {
-                decision.dispatch.clear();
+                dispatch.clear();
             }
-            if decision.dispatch.is_empty() {
-                self.show_end_of_pass(decision.finished).await?;
-                return Ok(decision);
+            let room = self.case.github.room();
+            if !dispatch.is_empty() && room == 0 {
+                self.warn_once(
+                    "GitHub allows 500 writes in an hour, and those kept for dispatches are used up: the rest is \
+                     dispatched as the hour goes on, and runs are followed meanwhile"
+                        .to_owned(),
+                );
+                dispatch.clear();
             }
-            self.act(decision.dispatch).await?;
+            let due = acted && wait && began.elapsed() >= self.case.job.inputs.poll_interval;
+            if dispatch.is_empty() || due {
+                self.show_end_of_pass(finished).await?;
+                return Ok(Passed { changed: changed || acted, finished, more: !dispatch.is_empty() });
+            }
+            acted = true;
+            if self.resumed && self.adopt().await? {
+                continue;
+            }
+            dispatch.truncate(room);
+            self.act(dispatch).await?;
             if self.overtaken {
-                return Ok(Decision::default());
+                return Ok(Passed::default());
             }
         }
+    }
+
+    /// Gives deployments that the state calls undispatched the runs whose titles show their ids. Tells whether
+    /// there were any.
+    async fn adopt(&mut self) -> Result<bool, Trouble> {
+        let (runs, _) = self.observer.titles(&self.case.github, &self.rollout, self.rollout.started_at).await?;
+        self.resumed = false;
+        let adopted = fresh::adopt(&mut self.rollout, &runs);
+        if adopted > 0 {
+            tracing::warn!(
+                "the state is older than what was dispatched: {adopted} runs that it does not know of are adopted"
+            );
+        }
+        Ok(adopted > 0)
     }
 
     /// A comment that GitHub refuses must not hide that all has ended, nor end the watch.
     async fn show_end_of_pass(&mut self, finished: bool) -> Result<(), Trouble> {
         let stage = if finished { Stage::Finished } else { Stage::Live };
         let watcher = if self.case.job.inputs.wait { Watcher::Here } else { Watcher::Later };
+        if stage == Stage::Live && watcher == Watcher::Here && !self.case.github.spares_an_edit() {
+            self.tell_outputs();
+            return Ok(());
+        }
         match self.show(stage, &watcher).await {
             Err(trouble @ (Trouble::Forbidden { .. } | Trouble::NotFound { .. } | Trouble::Refused { .. })) => {
                 self.warn_once(format!("the comment could not be brought up to date: {trouble}"));
@@ -166,7 +223,10 @@ impl Watch<'_> {
 
     /// Dispatches some of what is ready: the intent is written down first, the outcome after.
     async fn act(&mut self, mut ready: Vec<usize>) -> Result<(), Trouble> {
-        let seen = ready.iter().all(|index| self.title_shows_id(*index));
+        let shown = |index: &usize| {
+            self.rollout.deployments.get(*index).is_some_and(|one| self.checked.shows_id(&self.rollout, one))
+        };
+        let seen = ready.iter().all(shown);
         if !self.still_holds().await? {
             return Ok(());
         }
@@ -201,7 +261,7 @@ impl Watch<'_> {
         let Some(sticky) = &mut self.case.sticky else {
             return Ok(true);
         };
-        match sticky.held_by(&nonce).await? {
+        match sticky.holding(&nonce).await? {
             Holding::Ours => self.rewritten = false,
             Holding::Gone => self.rewritten = true,
             Holding::Others => self.overtaken = true,
@@ -217,7 +277,7 @@ impl Watch<'_> {
         let planned = &deployment.planned;
         let id = self.rollout.id(deployment);
         let source = (planned.workflow.clone(), planned.git_ref.clone());
-        let Some(declared) = self.workflows.get(&source) else {
+        let Some(declared) = self.checked.workflows.get(&source) else {
             let reason = "its workflow was not checked, so it was not dispatched".to_owned();
             self.set(index, failed(reason, self.case.github.now()));
             return Ok(());
@@ -267,7 +327,7 @@ impl Watch<'_> {
             let unsent = self.rollout.deployments.iter().filter(|deployment| unsent(deployment));
             let finding = finding.concerning(unsent.map(|deployment| deployment.planned.name()));
             annotations::show(std::slice::from_ref(&finding));
-            self.findings.insert(0, finding);
+            self.checked.findings.insert(0, finding);
         }
         self.barred = Some(trouble.to_string());
     }
@@ -282,99 +342,10 @@ impl Watch<'_> {
         self.show(stage, &Watcher::Later).await
     }
 
-    fn title_shows_id(&self, index: usize) -> bool {
-        self.rollout.deployments.get(index).is_some_and(|deployment| {
-            let id = self.rollout.id(deployment);
-            let planned = &deployment.planned;
-            self.workflows.get(&(planned.workflow.clone(), planned.git_ref.clone())).is_some_and(|declared| {
-                declared.shows(&declared.filled(&planned.inputs, &self.rollout.subject.merge_commit, &id), &id)
-            })
-        })
-    }
-
     fn set(&mut self, index: usize, progress: Progress) {
         if let Some(deployment) = self.rollout.deployments.get_mut(index) {
             deployment.progress = progress;
         }
-    }
-
-    /// Brings outputs, saved state and comment up to what is true now.
-    pub async fn show(&mut self, stage: Stage, watcher: &Watcher) -> Result<(), Trouble> {
-        let standings = self.rollout.standings();
-        self.case.job.files.outputs(&self.outputs(&standings).lines());
-        self.save(false);
-        if let Some(sticky) = &mut self.case.sticky {
-            let hand =
-                Hand { released: stage == Stage::Finished || *watcher != Watcher::Here, ..self.case.hand.clone() };
-            let record = Record { stage, hand, origin: self.origin.clone(), rollout: self.rollout.clone() };
-            let view =
-                View::of(&record.rollout, stage, watcher.clone(), &self.case.job.context, self.case.github.now())
-                    .checked(&self.findings, &[]);
-            let body = comment::render(&view, &record.rollout.subject.comment_key, &state::encode(&record));
-            let body = crate::report::log::redact(&body, &self.case.job.inputs.token);
-            let known = sticky.place().map(|(id, _)| id);
-            sticky.write(&body).await?;
-            if sticky.place().map(|(id, _)| id) != known {
-                // Somebody deleted it, and another process may have made a new one at the same moment.
-                if known.is_some() && !sticky.stands(&self.case.hand.nonce).await? {
-                    self.overtaken = true;
-                }
-                self.case.job.files.outputs(&self.outputs(&standings).lines());
-                self.save(false);
-            }
-        }
-        Ok(())
-    }
-
-    /// What a later process on this runner (the post step) needs.
-    pub fn save(&self, orderly: bool) {
-        // For `on-cancel` where no comment tells: the runs that are not approved yet, and the others.
-        let runs = |cancel: OnCancel| {
-            let active = self.rollout.deployments.iter().filter(|deployment| dooms(cancel, deployment));
-            active.filter_map(|deployment| Some(deployment.run()?.id.to_string())).collect::<Vec<_>>().join(",")
-        };
-        self.case.job.files.state(&format!(
-            "orderly={orderly}\npull_request={}\nnonce={}\nwaiting={}\nactive={}\n",
-            self.rollout.subject.pull_request,
-            self.case.hand.nonce,
-            runs(OnCancel::CancelWaiting),
-            runs(OnCancel::CancelAll),
-        ));
-    }
-
-    /// The outputs as of now.
-    pub fn outputs(&self, standings: &[Standing]) -> Outputs {
-        let tally = crate::tally::Tally::of(standings);
-        let place = self.case.sticky.as_ref().and_then(Sticky::place);
-        // What is left was refused, as by preflight.
-        let refused = self.barred.is_some() && tally.pending > 0;
-        Outputs {
-            result: if refused { Outcome::Failed } else { tally.result() },
-            deployments: outputs::rows(&self.rollout, standings, &self.case.job.context.server_url),
-            tally,
-            pull_request: Some(self.rollout.subject.pull_request),
-            comment_id: place.map(|(id, _)| id),
-            comment_url: place.map(|(_, url)| url.to_owned()),
-        }
-    }
-
-    /// The job summary after an end of the watch.
-    pub fn summary_text(&self, ended: &Ended) -> String {
-        match ended {
-            Ended::Finished => self.summary(Stage::Finished, &Watcher::Here),
-            _ => self.summary(Stage::Live, &Watcher::Later),
-        }
-    }
-
-    /// Writes the job summary.
-    pub fn summarise(&self, stage: Stage, watcher: &Watcher) {
-        self.case.job.files.summary(&self.summary(stage, watcher));
-    }
-
-    fn summary(&self, stage: Stage, watcher: &Watcher) -> String {
-        let view = View::of(&self.rollout, stage, watcher.clone(), &self.case.job.context, self.case.github.now())
-            .checked(&self.findings, &[]);
-        summary::render(&view)
     }
 
     /// The last thing to do when somebody must leave before the end: say that nobody is watching, and begin

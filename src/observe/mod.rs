@@ -3,6 +3,10 @@
 //!
 //! A list can be late or short, so what it lacks is never taken for an end. A run that is missing is asked
 //! for by itself, and only when GitHub denies it again and again is it lost.
+//!
+//! <https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api#use-conditional-requests-if-appropriate>
+
+mod lists;
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
@@ -12,61 +16,34 @@ use std::{
 use chrono::TimeDelta;
 use futures_util::{StreamExt, stream};
 
+use self::lists::{Lists, Reach, Seen};
 use crate::{
-    github::{Github, Listed, Trouble},
+    github::{Github, Trouble},
     identity,
     rollout::{Deployment, End, Progress, Rollout},
     run::{RunFacts, Sighting, Time},
     verdict::{self, Details},
 };
 
-/// Pages of a list that are read at most: GitHub's lists are not meant for more.
-const MOST_PAGES: u32 = 20;
 /// Requests about single runs under way at once.
 const AT_ONCE: usize = 8;
 /// Looks at which a run may be missing before it is asked for by itself.
 const PATIENCE: u32 = 2;
 /// Looks a process must have made before it gives a dispatch up.
 const LOOKS: u32 = 3;
-/// Times GitHub must deny a run before it is lost.
-const DENIALS: u32 = 3;
-
 /// Remembers what was last seen, so that only changes cost requests.
 #[derive(Debug)]
 pub struct Observer {
     lost_after: TimeDelta,
-    pages: HashMap<(Option<String>, u32), Cached>,
+    lists: Lists,
     /// What was last applied, by the run's id.
     applied: HashMap<u64, RunFacts>,
-    missing: HashMap<usize, Missing>,
-    /// Workflows whose own list GitHub denies: their file is gone, their runs are not.
-    gone: HashSet<String>,
+    /// At how many looks a deployment's run was missing.
+    missing: HashMap<usize, u32>,
     /// How often this process has looked.
     looks: u32,
     /// A person re-ran the job whose process died: what that process surely did not send may be sent.
     resend: bool,
-}
-
-#[derive(Debug)]
-struct Cached {
-    etag: Option<String>,
-    runs: Vec<RunFacts>,
-    more: bool,
-}
-
-#[derive(Debug, Default)]
-struct Missing {
-    looks: u32,
-    denials: u32,
-}
-
-/// The runs a look found.
-#[derive(Default)]
-struct Seen {
-    by_id: HashMap<u64, RunFacts>,
-    by_name: HashMap<String, Vec<RunFacts>>,
-    /// Workflows whose list was read back to before the rollout.
-    complete: HashSet<String>,
 }
 
 impl Observer {
@@ -74,38 +51,44 @@ impl Observer {
     pub fn new(lost_after: Duration, resend: bool) -> Self {
         Self {
             lost_after: TimeDelta::from_std(lost_after).unwrap_or(TimeDelta::MAX),
-            pages: HashMap::new(),
+            lists: Lists::default(),
             applied: HashMap::new(),
             missing: HashMap::new(),
-            gone: HashSet::new(),
             looks: 0,
             resend,
         }
     }
 
-    /// Looks once, and applies what is new to the rollout. `shows` tells of each deployment whether the
-    /// title of its run would show its id.
+    /// Looks once, and applies what is new to the rollout; tells whether anything was. `shows` tells of each
+    /// deployment whether the title of its run would show its id.
     pub async fn look(
         &mut self,
         github: &Github,
         rollout: &mut Rollout,
         shows: &[bool],
         now: Time,
-    ) -> Result<(), Trouble> {
+    ) -> Result<bool, Trouble> {
         self.looks = self.looks.saturating_add(1);
-        let mut workflows: HashMap<String, Time> = HashMap::new();
+        let mut reaches: HashMap<String, Reach> = HashMap::new();
         for deployment in rollout.deployments.iter().filter(|deployment| wanted(deployment)) {
             let since = since(deployment, rollout.started_at);
-            let oldest = workflows.entry(deployment.planned.workflow.clone()).or_insert(since);
-            *oldest = (*oldest).min(since);
+            let workflow = deployment.planned.workflow.clone();
+            let reach = reaches.entry(workflow).or_insert(Reach { since, open: HashSet::new(), all: false });
+            reach.since = reach.since.min(since);
+            match &deployment.progress {
+                Progress::Followed(run) => drop(reach.open.insert(run.id)),
+                Progress::Intended { .. } => reach.all = true,
+                // A run that came while nobody looked may be far down; one that comes later is the first.
+                Progress::Ended { run: None, .. } => reach.all |= self.looks == 1,
+                Progress::Planned | Progress::Ended { .. } => {}
+            }
         }
         let mut seen = Seen::default();
-        for (workflow, since) in workflows {
-            self.list(github, &workflow, since, rollout, &mut seen).await?;
+        for (workflow, reach) in reaches {
+            self.lists.read(github, &workflow, reach, &mut seen).await?;
         }
-        let sightings = self.find(github, rollout, &seen, shows, now).await?;
-        self.ask_and_apply(github, rollout, sightings, now).await;
-        Ok(())
+        let (sightings, moved) = self.find(github, rollout, &seen, shows, now).await?;
+        Ok(self.ask_and_apply(github, rollout, sightings, now).await || moved)
     }
 
     /// All runs of these workflows since a moment, for a rollout whose state is gone; and whether these are
@@ -124,7 +107,8 @@ impl Observer {
             .collect();
         let mut seen = Seen::default();
         for workflow in workflows.clone() {
-            self.list(github, workflow, since, rollout, &mut seen).await?;
+            let reach = Reach { since, open: HashSet::new(), all: true };
+            self.lists.read(github, workflow, reach, &mut seen).await?;
         }
         let complete = workflows.into_iter().all(|workflow| seen.complete.contains(workflow));
         // Clocks differ by moments.
@@ -134,74 +118,8 @@ impl Observer {
         Ok((runs, complete))
     }
 
-    /// Reads a workflow's list back to `since`, or until every run that is followed was found.
-    async fn list(
-        &mut self,
-        github: &Github,
-        workflow: &str,
-        since: Time,
-        rollout: &Rollout,
-        seen: &mut Seen,
-    ) -> Result<(), Trouble> {
-        let mut open: HashSet<u64> = HashSet::new();
-        let mut by_title = false;
-        for deployment in rollout.deployments.iter().filter(|deployment| deployment.planned.workflow == workflow) {
-            match &deployment.progress {
-                Progress::Followed(run) => drop(open.insert(run.id)),
-                Progress::Intended { .. } => by_title = true,
-                Progress::Planned | Progress::Ended { .. } => {}
-            }
-        }
-        by_title |= open.is_empty();
-        for page in 1..=MOST_PAGES {
-            let Some(cached) = self.page(github, workflow, page).await? else {
-                return Ok(());
-            };
-            for run in &cached.runs {
-                open.remove(&run.id);
-                for word in identity::ids_in(&run.title) {
-                    seen.by_name.entry(word.to_owned()).or_default().push(run.clone());
-                }
-                seen.by_id.insert(run.id, run.clone());
-            }
-            // The last one, not the least: a page that came in another order must not look like the end.
-            let oldest = cached.runs.last().map(|run| run.created_at);
-            // Clocks differ: a few minutes more are read than should be needed.
-            let back_enough = oldest.is_none_or(|oldest| oldest < since - TimeDelta::minutes(5));
-            if back_enough || !cached.more {
-                seen.complete.insert(workflow.to_owned());
-                break;
-            }
-            if open.is_empty() && !by_title {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    /// One page, new or as it was.
-    async fn page(&mut self, github: &Github, workflow: &str, page: u32) -> Result<Option<&Cached>, Trouble> {
-        let mut own = (!self.gone.contains(workflow)).then_some(workflow);
-        loop {
-            let key = (own.map(str::to_owned), page);
-            let etag = self.pages.get(&key).and_then(|cached| cached.etag.clone());
-            match github.runs(own, page, etag.as_deref()).await {
-                Ok(Listed::Same) => {}
-                Ok(Listed::Page { etag, runs, more }) => {
-                    self.pages.insert(key.clone(), Cached { etag, runs, more });
-                }
-                Err(Trouble::NotFound { .. }) if own.is_some() => {
-                    self.gone.insert(workflow.to_owned());
-                    own = None;
-                    continue;
-                }
-                Err(trouble) => return Err(trouble),
-            }
-            return Ok(self.pages.get(&key));
-        }
-    }
-
-    /// What this look tells of each deployment: the run's facts where they changed.
+    /// What this look tells of each deployment: the run's facts where they changed. And whether a deployment
+    /// changed by having none.
     async fn find(
         &mut self,
         github: &Github,
@@ -209,13 +127,15 @@ impl Observer {
         seen: &Seen,
         shows: &[bool],
         now: Time,
-    ) -> Result<Vec<(usize, RunFacts)>, Trouble> {
+    ) -> Result<(Vec<(usize, RunFacts)>, bool), Trouble> {
         let ids: Vec<String> = rollout.deployments.iter().map(|deployment| rollout.id(deployment)).collect();
         let mut changed = Vec::new();
+        let mut moved = false;
         for (index, id) in ids.iter().enumerate() {
             let Some(deployment) = rollout.deployments.get_mut(index).filter(|deployment| wanted(deployment)) else {
                 continue;
             };
+            let active = deployment.active();
             let listed = match deployment.run() {
                 Some(run) => seen.by_id.get(&run.id).cloned(),
                 None => named(seen, id, &deployment.planned.workflow),
@@ -228,7 +148,10 @@ impl Observer {
                     None
                 }
             };
-            let Some(facts) = facts else { continue };
+            let Some(facts) = facts else {
+                moved |= deployment.active() != active;
+                continue;
+            };
             self.missing.remove(&index);
             let mut shown = identity::ids_in(&facts.title).peekable();
             let must_show = shows.get(index) == Some(&true) && shown.peek().is_some();
@@ -246,6 +169,7 @@ impl Observer {
                     deployment.planned.workflow
                 );
                 deployment.progress = Progress::Intended { at: now, note: Some("a wrong run was named".to_owned()) };
+                moved = true;
                 continue;
             }
             if let Progress::Ended { run: Some(run), .. } = &deployment.progress
@@ -261,7 +185,7 @@ impl Observer {
                 changed.push((index, facts));
             }
         }
-        Ok(changed)
+        Ok((changed, moved))
     }
 
     /// Asks for a run that the lists lack: at first seldom, since a young run may be late.
@@ -276,32 +200,25 @@ impl Observer {
             return Ok(None);
         };
         let missing = self.missing.entry(index).or_default();
-        missing.looks += 1;
+        *missing += 1;
         let ended = matches!(deployment.progress, Progress::Ended { .. });
         if ended && self.applied.contains_key(&run) {
             return Ok(None);
         }
         let young = deployment.started_at.is_some_and(|started| now - started < self.lost_after);
         // A pass that is one of many processes' has no later look: an old run is asked for at once.
-        if !ended && young && missing.looks <= PATIENCE {
+        if !ended && young && (*missing <= PATIENCE || !missing.is_power_of_two()) {
             return Ok(None);
         }
-        let mut answer = github.run(run).await;
-        while matches!(answer, Err(Trouble::NotFound { .. })) && !young && missing.denials + 1 < DENIALS {
-            missing.denials += 1;
-            answer = github.run(run).await;
-        }
-        match answer {
+        match self.lists.run(github, run).await {
             Ok(facts) => Ok(Some(facts)),
+            Err(Trouble::NotFound { .. }) if young => Ok(None),
             Err(Trouble::NotFound { .. }) => {
-                missing.denials += 1;
-                if missing.denials >= DENIALS && !young {
-                    let reason = format!(
-                        "GitHub no longer has run {run}: it was deleted; look at the infrastructure itself to know what was applied"
-                    );
-                    deployment.progress =
-                        Progress::Ended { end: End::Lost, reason: Some(reason), at: now, run: None, job: None };
-                }
+                let reason = format!(
+                    "GitHub no longer has run {run}: it was deleted; look at the infrastructure itself to know what was applied"
+                );
+                deployment.progress =
+                    Progress::Ended { end: End::Lost, reason: Some(reason), at: now, run: None, job: None };
                 Ok(None)
             }
             Err(trouble) => Err(trouble),
@@ -341,14 +258,15 @@ impl Observer {
     }
 
     /// Fetches the details that the changes ask for, and applies them. What cannot be fetched now stays
-    /// as it was, and is fetched at the next look.
+    /// as it was, and is fetched at the next look. Tells whether anything changed.
     async fn ask_and_apply(
         &mut self,
         github: &Github,
         rollout: &mut Rollout,
         changed: Vec<(usize, RunFacts)>,
         now: Time,
-    ) {
+    ) -> bool {
+        let mut moved = false;
         let asks: Vec<(usize, RunFacts, Details)> = changed
             .into_iter()
             .filter_map(|(index, facts)| {
@@ -365,7 +283,9 @@ impl Observer {
             match answer {
                 Ok(sighting) => {
                     if let Some(deployment) = rollout.deployments.get_mut(index) {
+                        let before = deployment.clone();
                         verdict::apply(deployment, &sighting, now);
+                        moved |= *deployment != before;
                         let unexplained =
                             sighting.run.status == "waiting" && sighting.gates.is_none_or(|gates| gates.is_empty());
                         if !unexplained {
@@ -377,6 +297,7 @@ impl Observer {
                 Err(trouble) => tracing::debug!("run {run}: {trouble}"),
             }
         }
+        moved
     }
 }
 

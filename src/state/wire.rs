@@ -1,15 +1,11 @@
-//! The rollout's memory: what a later process needs, hidden in the sticky comment.
-//!
-//! Compact (a thousand deployments fit beside what people read) and versioned. Nothing derived is stored:
-//! ids are computed again, statuses too. Whatever is read here is untrusted; `resume` checks it against
-//! GitHub before it is believed.
+//! The wire form: rows of numbers that point into a table of words, so that what a thousand deployments have in
+//! common is written once.
 
-use std::{collections::BTreeMap, io::Read, io::Write};
+use std::collections::BTreeMap;
 
-use base64::{Engine, engine::general_purpose::STANDARD};
-use flate2::{Compression, read::ZlibDecoder, write::ZlibEncoder};
 use serde::{Deserialize, Serialize};
 
+use super::{Hand, Record, Stage, VERSION};
 use crate::{
     context::Origin,
     plan::{Planned, Subject},
@@ -17,74 +13,9 @@ use crate::{
     run::{Review, Time},
 };
 
-/// The version this program writes. It reads every version up to this one.
-const VERSION: u32 = 1;
-
-/// A state larger than this when unpacked is none of ours.
-const LARGEST: u64 = 16 * 1024 * 1024;
-
-/// What the comment remembers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Record {
-    /// How far the whole is.
-    pub stage: Stage,
-    /// Who may dispatch.
-    pub hand: Hand,
-    /// The workflow, job and step that began it.
-    pub origin: Origin,
-    /// The deployments; none where the rollout has not begun.
-    pub rollout: Rollout,
-}
-
-/// How far the whole is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Stage {
-    /// An open pull request: what a merge would deploy.
-    Preview,
-    /// Preflight refused it: it has not begun.
-    Refused,
-    /// It is larger than `max-deployments`: it has not begun.
-    Held,
-    /// Deployments are on their way.
-    Live,
-    /// Every deployment has ended.
-    Finished,
-}
-
-/// The one process that may dispatch.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Hand {
-    /// The workflow run.
-    pub run: u64,
-    /// Its attempt.
-    pub attempt: u64,
-    /// Tells two processes of one attempt apart.
-    pub nonce: String,
-    /// It has let go: the next may take over.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub released: bool,
-}
-
-/// Why a state cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Unreadable {
-    /// A newer version of this program wrote it.
-    #[error("a newer version of this action (state version {0}) wrote the state; use that version here too")]
-    Newer(u32),
-    /// It is damaged or was never a state.
-    #[error("the state is damaged: {0}")]
-    Damaged(String),
-}
-
+/// A whole record.
 #[derive(Serialize, Deserialize)]
-struct Versioned {
-    v: u32,
-}
-
-/// The wire form: rows of numbers that point into a table of words.
-#[derive(Serialize, Deserialize)]
-struct Wire {
+pub(super) struct Wire {
     v: u32,
     stage: Stage,
     hand: Hand,
@@ -171,34 +102,9 @@ fn code<T: PartialEq>(all: &[T], one: &T) -> u8 {
     all.iter().position(|other| other == one).and_then(|index| u8::try_from(index).ok()).unwrap_or(u8::MAX)
 }
 
-/// Packs a record into text without line breaks, `-` or `>`.
-pub fn encode(record: &Record) -> String {
-    let wire = Writer::default().wire(record);
-    let json = serde_json::to_vec(&wire).unwrap_or_default();
-    let mut packer = ZlibEncoder::new(Vec::new(), Compression::best());
-    // Writing to a Vec cannot fail.
-    let packed = packer.write_all(&json).and_then(|()| packer.finish()).unwrap_or_default();
-    STANDARD.encode(packed)
-}
-
-/// Unpacks what [`encode`] packed.
-///
-/// # Errors
-/// The text is no state, or one of a newer version.
-pub fn decode(text: &str) -> Result<Record, Unreadable> {
-    let damaged = |what: &dyn std::fmt::Display| Unreadable::Damaged(what.to_string());
-    if text.trim().is_empty() {
-        return Err(damaged(&"what was dispatched before was not known when the comment was written"));
-    }
-    let packed = STANDARD.decode(text.trim()).map_err(|error| damaged(&error))?;
-    let mut json = Vec::new();
-    ZlibDecoder::new(packed.as_slice()).take(LARGEST).read_to_end(&mut json).map_err(|error| damaged(&error))?;
-    let version: Versioned = serde_json::from_slice(&json).map_err(|error| damaged(&error))?;
-    if version.v > VERSION {
-        return Err(Unreadable::Newer(version.v));
-    }
-    let wire: Wire = serde_json::from_slice(&json).map_err(|error| damaged(&error))?;
-    read(wire).ok_or_else(|| damaged(&"it contradicts itself"))
+/// Writes a record down.
+pub(super) fn write(record: &Record) -> Wire {
+    Writer::default().wire(record)
 }
 
 #[derive(Default)]
@@ -342,7 +248,7 @@ fn marks<'a>(planned: &'a Planned, subject: &'a Subject) -> [(&'static str, &'a 
 }
 
 /// Everything that points somewhere must point at something; needs point back, so there is no cycle.
-fn read(wire: Wire) -> Option<Record> {
+pub(super) fn read(wire: &Wire) -> Option<Record> {
     let start = Time::from_timestamp(wire.at, 0)?;
     let [repository, merge_commit, head_sha, base_ref, comment_key, author, merged_by] = wire.subject.clone();
     let subject = Subject {
@@ -357,7 +263,7 @@ fn read(wire: Wire) -> Option<Record> {
         together: wire.with.clone(),
         left_out: wire.without.clone(),
     };
-    let reader = Reader { wire: &wire, subject: &subject, start };
+    let reader = Reader { wire, subject: &subject, start };
     let deployments =
         wire.rows.iter().enumerate().map(|(index, row)| reader.deployment(index, row)).collect::<Option<Vec<_>>>()?;
     let [workflow, job, step] = wire.origin.clone();
@@ -467,128 +373,5 @@ impl Reader<'_> {
                 job: *job,
             },
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn record(deployments: usize) -> Record {
-        let start = Time::from_timestamp(1_790_000_000, 0).expect("a time");
-        let subject = Subject {
-            repository: "acme/infrastructure".to_owned(),
-            pull_request: 1234,
-            merge_commit: "8f3c2d1e0b9a8f7e6d5c4b3a29181706f5e4d3c2".to_owned(),
-            head_sha: "1f3c2d1e0b9a8f7e6d5c4b3a29181706f5e4d3c2".to_owned(),
-            base_ref: "main".to_owned(),
-            author: "octocat".to_owned(),
-            together: vec![41, 43],
-            left_out: vec![43],
-            ..Subject::default()
-        };
-        let words = [
-            "network",
-            "database",
-            "cluster",
-            "gateway",
-            "queue",
-            "cache",
-            "identity",
-            "monitoring",
-            "storage",
-            "search",
-            "billing",
-        ];
-        let deployments = (0..deployments).map(|index| {
-            let word = |step: usize| words[(index * step + index / 7) % words.len()];
-            let component = format!("{}-{}-{}-{index}", word(1), word(3), word(5));
-            let stack =
-                format!("plat-{}-{}", ["use1", "use2", "euw1"][index % 3], ["dev", "staging", "prod"][index % 3]);
-            let environment = format!("plat-{}", ["dev", "staging", "prod"][index % 3]);
-            let inputs = [("component", &component), ("stack", &stack), ("github_environment", &environment)]
-                .map(|(name, value)| (name.to_owned(), value.clone()));
-            let planned = Planned {
-                component: component.clone(),
-                stack: Some(stack.clone()),
-                kind: Some("terraform".to_owned()),
-                environment: environment.clone(),
-                workflow: "atmos-terraform-apply.yaml".to_owned(),
-                git_ref: "main".to_owned(),
-                inputs: inputs.into_iter().collect(),
-                needs: if index % 3 == 0 || index < 3 { vec![] } else { vec![index - 1, index - 3] },
-                skip: None,
-                why: "settings.pro, input github_environment".to_owned(),
-            };
-            let id = 19_876_543_210 + (index as u64 * 7919) % 100_003;
-            Deployment {
-                tries: 1,
-                progress: Progress::Ended {
-                    end: End::Failed,
-                    reason: Some("job `apply`, step `terraform apply`".to_owned()),
-                    at: start + chrono::TimeDelta::seconds((index as i64 * 977) % 90_000),
-                    run: Some(Run { id, attempt: 1, phase: Phase::Running }),
-                    job: None,
-                },
-                started_at: Some(start + chrono::TimeDelta::seconds(index as i64)),
-                waiting_since: Some(start + chrono::TimeDelta::seconds(index as i64 + 9)),
-                running_since: Some(
-                    start + chrono::TimeDelta::seconds((index as i64 * 977) % 90_000 - (index as i64 * 37) % 900),
-                ),
-                gates: vec![],
-                reviews: vec![Review {
-                    state: "approved".to_owned(),
-                    user: ["mona", "hubot"][index % 2].to_owned(),
-                    comment: "looks good to me".to_owned(),
-                    environments: vec![environment],
-                    seen_at: start + chrono::TimeDelta::seconds((index as i64 / 50) * 60),
-                }],
-                planned,
-            }
-        });
-        let deployments = deployments.collect();
-        Record {
-            stage: Stage::Live,
-            hand: Hand { run: 7, attempt: 2, nonce: "abc".to_owned(), released: false },
-            origin: Origin {
-                workflow: ".github/workflows/d.yml".to_owned(),
-                job: "d".to_owned(),
-                step: "s".to_owned(),
-            },
-            rollout: Rollout { subject, started_at: start, deployments },
-        }
-    }
-
-    #[test]
-    fn what_is_packed_comes_out_again() {
-        let record = record(40);
-        assert_eq!(decode(&encode(&record)), Ok(record));
-    }
-
-    #[test]
-    fn a_thousand_deployments_leave_room_for_what_people_read() {
-        let text = encode(&record(1000));
-        assert!(text.len() < 40_000, "{} characters", text.len());
-    }
-
-    #[test]
-    fn a_newer_version_is_named_and_damage_is_damage() {
-        let pack = |json: &str| {
-            let mut packer = ZlibEncoder::new(Vec::new(), Compression::best());
-            packer.write_all(json.as_bytes()).expect("memory");
-            STANDARD.encode(packer.finish().expect("memory"))
-        };
-        assert_eq!(decode(&pack(r#"{"v":99,"new":true}"#)), Err(Unreadable::Newer(99)));
-        let text = encode(&record(3));
-        for broken in ["", "!!!!", &text[..text.len() / 2], &pack("{}"), &pack(r#"{"v":1}"#), &pack("[")] {
-            assert!(matches!(decode(broken), Err(Unreadable::Damaged(_))), "{broken}");
-        }
-    }
-
-    #[test]
-    fn needs_that_point_forward_are_refused() {
-        let mut record = record(3);
-        record.rollout.deployments[0].planned.needs = vec![2];
-        assert!(matches!(decode(&encode(&record)), Err(Unreadable::Damaged(_))));
     }
 }

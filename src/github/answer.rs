@@ -1,0 +1,154 @@
+//! What an answer means: done, a limit, broken, or a trouble that no repetition mends. Pure.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use serde::Deserialize;
+
+use super::{
+    http::{Call, JSON, Reply},
+    limits,
+};
+use crate::tempo::Tempo;
+
+/// Why a request came to nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Trouble {
+    /// 401
+    #[error("GitHub does not accept the token (HTTP 401: {0}): it expired, was revoked, or is not one of this server")]
+    Unauthorized(String),
+    /// 403 that is no limit
+    #[error("{what}: GitHub refuses it (HTTP 403: {message}){}", needs.as_ref().map(|needs| format!("; the token needs `{needs}`")).unwrap_or_default())]
+    Forbidden {
+        /// Method and path.
+        what: String,
+        /// GitHub's words.
+        message: String,
+        /// The `permissions:` line, from GitHub's own header.
+        needs: Option<String>,
+    },
+    /// 404 or 410
+    #[error("{what}: GitHub does not know it (HTTP 404)")]
+    NotFound {
+        /// Method and path.
+        what: String,
+    },
+    /// Any other 4xx, or an answer that cannot be used.
+    #[error("{what}: GitHub answered HTTP {status}: {message}")]
+    Refused {
+        /// Method and path.
+        what: String,
+        /// The status.
+        status: u16,
+        /// GitHub's words.
+        message: String,
+    },
+    /// It may or may not have had its effect.
+    #[error("{what}: it is not known whether it was accepted ({why})")]
+    Unanswered {
+        /// Method and path.
+        what: String,
+        /// What happened.
+        why: String,
+    },
+    /// The time is up. Nothing was sent, or nothing that changes anything.
+    #[error("the time is up{}", last.as_ref().map(|last| format!(" ({last})")).unwrap_or_default())]
+    OutOfTime {
+        /// What the last try met.
+        last: Option<String>,
+    },
+    /// TLS: nothing was sent, and waiting mends nothing.
+    #[error(
+        "the server's certificate is not trusted ({0}): name the file with your certificate authority, as the container sees it, in the variable `SSL_CERT_FILE` of this step's `env`"
+    )]
+    Untrusted(String),
+    /// A signal came. Nothing was sent, or nothing that changes anything.
+    #[error("stopped by a signal")]
+    Stopped,
+    /// Somebody else was quicker, so it was not sent, or not again.
+    #[error("somebody else was quicker")]
+    Overtaken,
+}
+
+/// An answer, sorted.
+pub(super) enum Sorted {
+    /// It can be used.
+    Done(Reply),
+    /// A limit: how long to wait, and what it was.
+    Limited(Duration, String),
+    /// GitHub or the way to it is not well.
+    Broken(String),
+}
+
+/// Sorts an answer. What is an error stays one however often it is asked, but for a 404.
+pub(super) fn sort(call: &Call<'_>, reply: Reply, tempo: Tempo) -> Result<Sorted, Trouble> {
+    let status = reply.status;
+    let message = || words(&reply.body);
+    if let Some(pause) = limits::limited(status, &reply.headers, &reply.body, tempo) {
+        return Ok(Sorted::Limited(pause, format!("GitHub's rate limit (HTTP {})", status.as_u16())));
+    }
+    match status.as_u16() {
+        200..=299 if call.accept == JSON && !is_json(&reply.body) => {
+            Ok(Sorted::Broken(format!("HTTP {} with a body that is no JSON", status.as_u16())))
+        }
+        200..=299 if call.is_query() => Ok(queried(reply, tempo)),
+        200..=299 => Ok(Sorted::Done(reply)),
+        304 if call.etag.is_some() => Ok(Sorted::Done(reply)),
+        401 => Err(Trouble::Unauthorized(message())),
+        403 => Err(Trouble::Forbidden {
+            what: call.what(),
+            message: message(),
+            needs: limits::needed_permission(&reply.headers),
+        }),
+        404 | 410 => Err(Trouble::NotFound { what: call.what() }),
+        400..=499 if status != StatusCode::REQUEST_TIMEOUT => {
+            Err(Trouble::Refused { what: call.what(), status: status.as_u16(), message: message() })
+        }
+        other => Ok(Sorted::Broken(format!("HTTP {other}"))),
+    }
+}
+
+/// GraphQL answers 200 whatever happened, and tells of limits and of its own failures inside.
+/// <https://docs.github.com/en/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api>
+fn queried(reply: Reply, tempo: Tempo) -> Sorted {
+    #[derive(Deserialize)]
+    struct Told {
+        #[serde(default)]
+        errors: Option<Vec<One>>,
+    }
+    #[derive(Deserialize)]
+    struct One {
+        #[serde(rename = "type", default)]
+        kind: Option<String>,
+        #[serde(default)]
+        message: String,
+    }
+    let told = serde_json::from_slice::<Told>(&reply.body).ok();
+    let errors: Vec<One> = told.and_then(|told| told.errors).unwrap_or_default();
+    let limited = |one: &One| one.kind.as_deref().is_some_and(|kind| matches!(kind, "RATE_LIMITED" | "RATE_LIMIT"));
+    if errors.iter().any(limited) {
+        return Sorted::Limited(limits::wait(&reply.headers, tempo), "GitHub's rate limit (GraphQL)".to_owned());
+    }
+    // An error with a type is about the query or the token; one without is GitHub's own.
+    match errors.into_iter().find(|one| one.kind.is_none() && one.message.starts_with("Something went wrong")) {
+        Some(one) => Sorted::Broken(words(one.message.as_bytes())),
+        None => Sorted::Done(reply),
+    }
+}
+
+fn is_json(body: &[u8]) -> bool {
+    body.is_empty() || serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok()
+}
+
+/// GitHub's own words in an error body, at most a few hundred characters of them.
+fn words(body: &[u8]) -> String {
+    #[derive(Deserialize)]
+    struct Basic {
+        message: String,
+    }
+    let text = match serde_json::from_slice::<Basic>(body) {
+        Ok(basic) => basic.message,
+        Err(_) => String::from_utf8_lossy(body).into_owned(),
+    };
+    text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(500).collect()
+}
