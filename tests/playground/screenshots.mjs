@@ -5,7 +5,7 @@
 // The world's clock stands still but for skips, and the font is a package: the same code gives the same pictures, but
 // for a second here or there.
 
-import { mkdir, readFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -20,6 +20,7 @@ const FONT = createRequire(import.meta.url).resolve(
 );
 /** The largest a picture may be, in bytes: they are downloaded with the README, on phones too. */
 const LARGEST = 60_000;
+const PALETTES = [{ quality: 60 }, { quality: 20 }, { colours: 16 }];
 const SCHEMES = ["light", "dark"];
 /** The page has a margin of 16 px on both sides. */
 const SCREENS = [
@@ -129,12 +130,20 @@ async function shoot(name, place) {
       await other.waitForFunction(([text, newest]) => document.querySelector(text).shown === newest, [text, newest]);
       await other.waitForFunction(() => !document.querySelector('.markdown pre[lang="mermaid"]'));
       await other.evaluate(() => document.fonts.ready);
-      const picture = sharp(await other.locator(place).screenshot({ animations: "disabled" }));
+      const picture = await small(await other.locator(place).screenshot({ animations: "disabled" }));
       const file = `${name}${suffix}-${colorScheme}.png`;
-      // Text and few colours: a palette of sixteen takes two thirds off.
-      const small = picture.png({ palette: true, colours: 16, dither: 0, effort: 10 });
-      const { size, width, height } = await small.toFile(join(IMAGES, file));
-      console.log(`${file}: ${width} × ${height}, ${size} bytes${size > LARGEST ? ": too large" : ""}`);
+      await writeFile(join(IMAGES, file), picture);
+      console.log(`${file}: ${picture.length} bytes${picture.length > LARGEST ? ": too large" : ""}`);
     }
   }
+}
+
+/** With as many colours as there is room for. */
+async function small(png) {
+  let smaller;
+  for (const palette of PALETTES) {
+    smaller = await sharp(png).png({ palette: true, dither: 0, effort: 10, ...palette }).toBuffer();
+    if (smaller.length <= LARGEST) break;
+  }
+  return smaller;
 }
