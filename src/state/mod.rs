@@ -227,6 +227,9 @@ mod tests {
                 },
                 started_at: Some(start + chrono::TimeDelta::seconds(index as i64)),
                 waiting_since: Some(start + chrono::TimeDelta::seconds(index as i64 + 9)),
+                running_since: Some(
+                    start + chrono::TimeDelta::seconds((index as i64 * 977) % 90_000 - (index as i64 * 37) % 900),
+                ),
                 gates: vec![],
                 reviews: vec![Review {
                     state: "approved".to_owned(),
@@ -293,16 +296,17 @@ mod tests {
         last.progress = Progress::Intended { at: record.rollout.started_at, note: Some(noise(7, 400)) };
         let text = encode(&record);
         assert!(text.len() <= ROOM, "{} characters", text.len());
-        let standings = record.rollout.standings();
         let view = View {
             rollout: &record.rollout,
-            standings: &standings,
+            standings: record.rollout.standings(),
             stage: record.stage,
+            reason: None,
             watcher: Watcher::Here,
             findings: &[],
             environments: &[],
             server_url: "https://github.com",
-            run_url: "https://github.com/acme/infrastructure/actions/runs/7",
+            run_url: "https://github.com/acme/infrastructure/actions/runs/7".to_owned(),
+            now: record.rollout.started_at,
         };
         let body = comment::render(&view, "", &text);
         assert!(body.len() < 65_536, "{} bytes", body.len());
