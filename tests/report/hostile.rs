@@ -2,11 +2,7 @@
 //! names, and nothing in it is a link, an element or a mention that is not ours.
 
 use comrak::{Arena, Options, nodes::NodeValue, parse_document};
-use deployment_approvals::{
-    finding::{Finding, Severity},
-    report::Watcher,
-    rollout::End,
-};
+use deployment_approvals::{finding::Finding, report::Watcher, rollout::End};
 
 use crate::given::{Becomes, Given, deployment, given};
 
@@ -66,8 +62,8 @@ fn with(text: &str) -> Given {
     ]);
     given.watcher = Watcher::Nobody(text.to_owned());
     given.findings = vec![
-        Finding::error(text, text, text).concerning([text.to_owned()]).at(text, Some(3)).environment(text),
-        Finding { severity: Severity::Warning, ..Finding::error("", text, "") },
+        Finding::mapping(text, text, text).about(text).at(text, Some(3)).environment(text),
+        Finding::warning("", text, ""),
     ];
     given
 }

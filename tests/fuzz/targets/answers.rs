@@ -13,7 +13,7 @@ use std::{
 
 use deployment_approvals::{
     context::Context,
-    github::{Dispatched, Github, Listed, Patience, Trouble},
+    github::{Dispatched, Fresh, Github, Patience, Trouble},
     inputs::Inputs,
     plan::Planned,
     rollout::{Deployment, Progress, Rollout},
@@ -89,7 +89,9 @@ async fn ask(github: &Github, asked: u8) {
     let now = Time::UNIX_EPOCH;
     match asked % 18 {
         0 => {
-            if let Some(Listed::Page { runs, .. }) = kept(github.runs(Some("apply.yml"), 1, Some("\"e\"")).await) {
+            if let Some(Fresh::New { value: (runs, _), .. }) =
+                kept(github.runs(Some("apply.yml"), 1, Some("\"e\"")).await)
+            {
                 runs.into_iter().for_each(|run| seen(Sighting { gates: None, reviews: None, jobs: None, run }));
             }
         }
@@ -112,8 +114,8 @@ async fn ask(github: &Github, asked: u8) {
         15 => drop(kept(github.workflow("apply.yml").await)),
         16 => drop(kept(github.file(".github/workflows/apply.yml", "main").await)),
         _ => match github.dispatch("apply.yml", "main", &Default::default()).await {
-            Dispatched::Refused(why) | Dispatched::Forbidden(why) | Dispatched::Unknown(why) => told([&why]),
-            Dispatched::Unsent(trouble) => told([&trouble.to_string()]),
+            Dispatched::Refused(why) | Dispatched::Unknown(why) => told([&why]),
+            Dispatched::Forbidden(trouble) | Dispatched::Unsent(trouble) => told([&trouble.to_string()]),
             Dispatched::Run(_) | Dispatched::Unnamed => {}
         },
     }
@@ -166,7 +168,8 @@ fn seen(mut sighting: Sighting) {
 
 fn whole_seconds(deployment: &mut Deployment) {
     let whole = |time: &mut Time| *time = Time::from_timestamp(time.timestamp(), 0).expect("a time");
-    deployment.started_at.iter_mut().chain(&mut deployment.waiting_since).for_each(whole);
+    let times = [&mut deployment.started_at, &mut deployment.waiting_since, &mut deployment.running_since];
+    times.into_iter().flatten().for_each(whole);
     if let Progress::Ended { at, run, .. } = &mut deployment.progress {
         whole(at);
         // The phase of a run that has ended says nothing.

@@ -29,7 +29,7 @@ pub fn config(bytes: &[u8]) {
     let Some(source) = text(bytes) else { return };
     let config = match Config::parse("deployments.yml", source) {
         Ok(config) => config,
-        Err(mistakes) => return told(&mistakes),
+        Err(mistakes) => return tell(&mistakes),
     };
     assert_eq!(Config::parse("deployments.yml", source).as_ref(), Ok(&config), "read again it is another one");
     config.deploys("main", Some("main"));
@@ -51,7 +51,7 @@ pub fn plan(bytes: &[u8]) {
     };
     match Config::parse("deployments.yml", config) {
         Ok(config) => planned(&config, list),
-        Err(mistakes) => told(&mistakes),
+        Err(mistakes) => tell(&mistakes),
     }
 }
 

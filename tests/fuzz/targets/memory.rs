@@ -61,17 +61,7 @@ fn shown(record: &Record) {
     if packed.len() <= ROOM {
         assert_eq!(state::decode(&packed).as_ref(), Ok(record), "what was packed is not what comes out");
     }
-    let standings = record.rollout.standings();
-    let view = View {
-        rollout: &record.rollout,
-        standings: &standings,
-        stage: record.stage,
-        watcher: Watcher::Here,
-        findings: &[],
-        environments: &[],
-        server_url: "https://github.com",
-        run_url: "https://github.com/acme/infra/actions/runs/7",
-    };
+    let view = view(&record.rollout, record.stage, Watcher::Here);
     let key = &record.rollout.subject.comment_key;
     let body = comment::render(&view, key, &packed);
     assert!(comment::is_ours(&body, key), "its own comment is not known again: {body}");
@@ -79,17 +69,43 @@ fn shown(record: &Record) {
         assert!(body.len() <= comment::LARGEST, "{} bytes", body.len());
         assert_eq!(comment::state_in(&body), Some(packed.as_str()), "the state is not found in {body}");
     }
-    let lines: Vec<&str> = body.lines().collect();
-    let inner = &lines[1..lines.len() - 1];
-    // In a code span it is text; only at the beginning of a line would it hide something.
-    assert!(!inner.iter().any(|line| line.trim_start().starts_with("<!--")), "something is hidden in {body}");
+    nothing_hides_in(&body);
     drop(summary::render(&view));
-    drop(changes::since(&record.rollout, &standings, &[], Time::UNIX_EPOCH));
-    let rows = outputs::rows(&record.rollout, &standings, "https://github.com");
-    let counts = Tally::of(&standings);
+    let standings = &view.standings;
+    drop(changes::since(
+        &record.rollout,
+        standings,
+        &[],
+        Time::UNIX_EPOCH,
+        "https://github.com/acme/infra/actions/runs",
+    ));
+    let rows = outputs::rows(&record.rollout, standings, "https://github.com");
+    let counts = Tally::of(standings);
     let sum = counts.succeeded + counts.failed + counts.rejected + counts.cancelled + counts.skipped + counts.pending;
     assert_eq!((sum, rows.len()), (standings.len(), standings.len()), "the counts do not add up");
     drop(serde_json::to_string(&rows).expect("JSON"));
+}
+
+fn view(rollout: &Rollout, stage: Stage, watcher: Watcher) -> View<'_> {
+    View {
+        rollout,
+        standings: rollout.standings(),
+        stage,
+        reason: None,
+        watcher,
+        findings: &[],
+        environments: &[],
+        server_url: "https://github.com",
+        run_url: "https://github.com/acme/infra/actions/runs/7".to_owned(),
+        now: Time::UNIX_EPOCH,
+    }
+}
+
+/// Between marker and state. In a code span it is text; only at the beginning of a line would it hide something.
+fn nothing_hides_in(body: &str) {
+    let lines: Vec<&str> = body.lines().collect();
+    let inner = &lines[1..lines.len() - 1];
+    assert!(!inner.iter().any(|line| line.trim_start().starts_with("<!--")), "something is hidden in {body}");
 }
 
 /// A rollout through its whole memory.
@@ -135,19 +151,7 @@ pub fn comment(bytes: &[u8]) {
     remembered(rollout.clone());
     // Gates are asked for anew and never remembered, so they are shown here alone.
     rollout.deployments[0].gates = vec![Gate { environment: next(), reviewers: vec![reviewer], ..Gate::default() }];
-    let standings = rollout.standings();
-    let view = View {
-        rollout: &rollout,
-        standings: &standings,
-        stage: Stage::Live,
-        watcher: Watcher::Nobody(foreign.to_owned()),
-        findings: &[],
-        environments: &[],
-        server_url: "https://github.com",
-        run_url: "https://github.com/acme/infra/actions/runs/7",
-    };
-    let told = comment::text(&view, comment::LARGEST);
-    assert!(!told.lines().any(|line| line.trim_start().starts_with("<!--")), "something is hidden in {told}");
+    nothing_hides_in(&comment::render(&view(&rollout, Stage::Live, Watcher::Nobody(foreign.to_owned())), "", ""));
     harmless(foreign);
 }
 
