@@ -111,18 +111,28 @@ fn held(stage: &Stage, point: Option<Point>) {
     });
 }
 
-/// A comment without what may differ from one telling to the next: numbers of runs, times, and what the
-/// checks found, since they look only at what is still to be dispatched when a process begins.
+/// A comment without what may differ from one telling to the next: numbers of runs, times, durations, order, and what
+/// the checks found, since they look only at what is still to be dispatched when a process begins.
 fn comparable(comment: &str) -> String {
     let cuts = [
         (r"runs/\d+", "runs/N"),
         (r"#\d{5,}|\b\d{11}\b", "N"),
-        (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?Z?", "T"),
-        (r"(?s)<details><summary>The checks found.*?</details>\n\n", ""),
+        (r"\d{4}[-\u{2011}]\d\d[-\u{2011}]\d\d[T \u{a0}]\d\d:\d\d(:\d\d)?Z?", "T"),
+        (r" · (waited|ran) \d+[hms]( \d+[hms])*", ""),
+        (r"\| (waited|ran) \d+[hms]( \d+[hms])*( · )?", "| "),
+        (r"(?s)<details><summary>⚠️ The checks found.*?</details>\n\n", ""),
     ];
-    cuts.iter().fold(comment.to_owned(), |text, (pattern, with)| {
+    let text = cuts.iter().fold(comment.to_owned(), |text, (pattern, with)| {
         Regex::new(pattern).unwrap().replace_all(&text, *with).into_owned()
-    })
+    });
+    // Decisions stand in the order in which they were seen.
+    let (mut lines, mut decisions) = (Vec::new(), Vec::new());
+    for line in text.lines() {
+        if line.starts_with("| ✅ approved |") { decisions.push(line) } else { lines.push(line) }
+    }
+    decisions.sort_unstable();
+    lines.extend(decisions);
+    lines.join("\n")
 }
 
 /// More requests than the story has: those past its end are not played.

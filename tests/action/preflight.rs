@@ -167,7 +167,7 @@ fn a_refused_first_dispatch_is_the_only_one_and_is_told_as_preflight_would() {
             assert!(place.contains(part), "{part}: {place}");
         }
     }
-    assert!(comment.starts_with("### Nothing was deployed"), "{comment}");
+    assert!(comment.starts_with("### ❌ Nothing was deployed"), "{comment}");
     assert_eq!(ended.output("pending"), "5");
     stage.github.world(|world| {
         let sent = world.exchanges.iter().filter(|exchange| exchange.path.ends_with("/dispatches")).count();
@@ -207,7 +207,10 @@ fn a_dispatch_refused_in_the_midst_loses_nothing() {
         assert!(ended.log.contains("::error title=permission::the token: GitHub refuses"), "{}", ended.log);
         let missing = 5 - last;
         let comment = stage.comment();
-        assert!(comment.contains("Add `actions: write`") && comment.contains("**What the checks found**"), "{comment}");
+        assert!(
+            comment.contains("Add `actions: write`") && comment.contains("#### What the checks found"),
+            "{comment}"
+        );
         if wait == "true" {
             assert_eq!(
                 (ended.output("succeeded"), ended.output("pending")),

@@ -122,7 +122,8 @@ fn a_preview_of_a_labelled_pull_request_says_that_nothing_would_be_deployed() {
     stage.run().expect("skipped", 0);
     let comment = stage.comment();
     assert!(
-        comment.starts_with("### A merge would deploy nothing\n\nPull request \\#\u{200b}42 has the label `no-apply`."),
+        comment
+            .starts_with("### ⏭️ A merge would deploy nothing\n\nPull request \\#\u{200b}42 has the label `no-apply`."),
         "{comment}"
     );
     // After the merge it is true still, and taking the label away is enough to go on.
@@ -136,7 +137,7 @@ fn a_preview_of_a_labelled_pull_request_says_that_nothing_would_be_deployed() {
     stage.run().expect("skipped", 0);
     let comment = stage.comment();
     assert!(
-        comment.starts_with("### Nothing is deployed\n\nPull request \\#\u{200b}42 has the label `no-apply`."),
+        comment.starts_with("### ⏭️ Nothing is deployed\n\nPull request \\#\u{200b}42 has the label `no-apply`."),
         "{comment}"
     );
     stage.github.world(|world| world.pulls.get_mut(&PULL).unwrap().labels.clear());
@@ -223,7 +224,7 @@ fn a_preview_of_what_would_be_held_says_first_how_it_is_released() {
     ended.expect("skipped", 0);
     let comment = stage.comment();
     let lines: Vec<&str> = comment.lines().filter(|line| !line.is_empty()).collect();
-    assert_eq!(lines[0], "### A merge would be held: 2 deployments are more than `max-deployments` allows");
+    assert_eq!(lines[0], "### ✋ A merge would be held: 2 deployments are more than `max-deployments` allows");
     assert_eq!(lines[1], "To release them, add the label `apply-anyway` to the pull request before it is merged.");
 }
 
@@ -297,7 +298,7 @@ fn a_refusal_or_a_hold_never_replaces_a_rollout_that_began_meanwhile() {
             let stage = Stage::new(world, &list).input(input, value).input("wait", "false");
             let ended = stage.run();
             let now = stage.github.world(|world| world.sticky(PULL).unwrap().body.clone());
-            let replaced = now.contains("### Nothing was deployed") || now.contains("### Held");
+            let replaced = now.contains("Nothing was deployed") || now.contains("Held:");
             assert!(!replaced && stage.dispatched().is_empty(), "{input} {moment}: {now}\n{}", ended.log);
         }
     }
