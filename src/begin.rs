@@ -183,7 +183,7 @@ pub async fn with_pull<'a>(
         together: together.iter().map(|pull| pull.number).collect(),
         left_out: Vec::new(),
     };
-    let hand = Hand { run: job.context.run_id, attempt: job.context.run_attempt, nonce: nonce(), released: false };
+    let hand = Hand { run: job.context.run_id, attempt: job.context.run_attempt, nonce: nonce(), ..Hand::default() };
     let mut case = Case { job, github, pull, together, subject, hand, sticky: None };
     let found = if case.job.inputs.comment && !case.job.inputs.dry_run {
         let (sticky, found) = Sticky::open(&case.github, case.pull.number, &case.subject.comment_key).await?;
@@ -377,7 +377,12 @@ async fn retry(case: &Case<'_>, mut record: Record) -> Result<(Record, Vec<(usiz
 
 /// Takes a rollout over: what is still to be dispatched passes preflight again first. `lost` deployments are tried
 /// again only where the titles of runs show ids, since elsewhere nobody knows whether theirs exists.
-async fn take<'a>(case: Case<'a>, mut record: Record, lost: Vec<(usize, Deployment)>) -> Result<Begun<'a>, Failure> {
+async fn take<'a>(
+    mut case: Case<'a>,
+    mut record: Record,
+    lost: Vec<(usize, Deployment)>,
+) -> Result<Begun<'a>, Failure> {
+    case.hand = case.hand.after(&record.hand);
     let resend = record.hand.run == case.hand.run && case.hand.attempt > record.hand.attempt;
     let now = case.github.now();
     record.rollout.deployments.iter_mut().for_each(|deployment| resume::doubt(deployment, now));
@@ -393,7 +398,11 @@ async fn take<'a>(case: Case<'a>, mut record: Record, lost: Vec<(usize, Deployme
         }
     }
     annotations::show(&checked.findings);
-    tracing::info!("going on with the rollout of pull request #{} begun by run {}", case.pull.number, record.hand.run);
+    tracing::info!(
+        "going on with the rollout of pull request #{} begun by run {}",
+        case.pull.number,
+        record.hand.began().0
+    );
     let observer = Observer::new(case.job.tempo.lost, resend);
     let mut watch = fresh::watch(case, record.rollout, record.origin, checked, observer);
     watch.barred = barred;

@@ -327,6 +327,7 @@ pub fn watch<'a>(case: Case<'a>, rollout: Rollout, origin: Origin, checked: Chec
         logged: Vec::new(),
         barred: None,
         warned: None,
+        taken: false,
         rewritten: false,
         resumed: false,
         overtaken: false,

@@ -104,8 +104,7 @@ async fn finish(
     let case = Case { job, github, pull, together: Vec::new(), subject, hand, sticky: Some(sticky) };
     let mut watch = fresh::watch(case, record.rollout, record.origin, Checked::default(), observer);
     let now = watch.case.github.now();
-    let shows = vec![false; watch.rollout.deployments.len()];
-    if let Err(trouble) = watch.observer.look(&watch.case.github, &mut watch.rollout, &shows, now).await {
+    if let Err(trouble) = watch.observer.look(&watch.case.github, &mut watch.rollout, &[], now).await {
         tracing::info!("the runs could not be looked at once more: {trouble}");
     }
     tracing::warn!("the main step was killed: the comment now says that nobody is watching");

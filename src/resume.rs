@@ -72,8 +72,10 @@ pub fn judge(record: &Record, us: &Us<'_>) -> Verdict {
         return if record.stage == Stage::Finished { Verdict::Report } else { Verdict::Take };
     }
     let later = record.hand.run == us.hand.run && us.hand.attempt > record.hand.attempt;
+    let (began, tried) = record.hand.began();
+    let again = began == us.hand.run && us.hand.attempt > tried;
     match record.stage {
-        Stage::Finished if later => Verdict::Retry,
+        Stage::Finished if later || again => Verdict::Retry,
         Stage::Finished => Verdict::Report,
         _ if later || record.hand.released => Verdict::Take,
         _ => Verdict::AskAbout(record.hand.clone()),
@@ -144,7 +146,7 @@ mod tests {
     }
 
     fn hand(run: u64, attempt: u64, released: bool) -> Hand {
-        Hand { run, attempt, nonce: "n".to_owned(), released }
+        Hand { run, attempt, nonce: "n".to_owned(), released, begun: None }
     }
 
     fn verdict(stage: Stage, holder: Hand, change: impl FnOnce(&mut Record)) -> Verdict {
@@ -171,6 +173,14 @@ mod tests {
         assert_eq!(verdict(Finished, hand(7, 1, true), same), Verdict::Retry);
         assert_eq!(verdict(Finished, hand(9, 1, true), same), Verdict::Report);
         assert_eq!(verdict(Finished, hand(7, 2, true), same), Verdict::Report);
+        // A sweep finished it: the job that began it tries again, and only in a later attempt.
+        let swept = |attempt| hand(9, 1, true).after(&hand(7, attempt, true));
+        assert_eq!(verdict(Finished, swept(1), same), Verdict::Retry);
+        assert_eq!(verdict(Finished, swept(2), same), Verdict::Report);
+        assert_eq!(
+            verdict(Live, Hand { released: false, ..swept(1) }, same),
+            Verdict::AskAbout(Hand { released: false, ..swept(1) })
+        );
         assert_eq!(verdict(Stage::Refused, hand(7, 1, true), same), Verdict::Afresh);
     }
 

@@ -34,15 +34,15 @@ fn gate_life() -> TimeDelta {
     TimeDelta::days(30) - TimeDelta::hours(1)
 }
 
-/// What has to be asked about a run that changed since the last look.
-pub fn details(deployment: &Deployment, run: &RunFacts) -> Details {
+/// What has to be asked about a run that changed since the last look. `one_job`: its workflow has no second one.
+pub fn details(deployment: &Deployment, run: &RunFacts, one_job: bool) -> Details {
     let known = deployment.run();
     let held = known.is_some_and(|known| known.phase == Phase::Waiting);
     let restarted = known.is_some_and(|known| known.attempt < run.attempt);
     let failed = run.conclusion.as_deref() == Some("failure");
     Details {
-        // Once more when it goes on: another gate may have closed behind the first.
-        gates: !run.completed() && (run.status == "waiting" || held),
+        // Once more when it goes on: behind a job that runs, another one may have come to its gate.
+        gates: !run.completed() && (run.status == "waiting" || (held && !one_job)),
         // Between two looks a run can pass its gate unseen, so a finished run is asked at least once.
         reviews: held || (run.completed() && (deployment.reviews.is_empty() || restarted || failed)),
         jobs: run.completed() && run.conclusion.as_deref() != Some("success"),

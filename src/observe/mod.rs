@@ -20,6 +20,7 @@ use self::lists::{Lists, Reach, Seen};
 use crate::{
     github::{Github, Trouble},
     identity,
+    preflight::Told,
     rollout::{Deployment, End, Progress, Rollout},
     run::{RunFacts, Sighting, Time},
     verdict::{self, Details},
@@ -59,13 +60,13 @@ impl Observer {
         }
     }
 
-    /// Looks once, and applies what is new to the rollout; tells whether anything was. `shows` tells of each
-    /// deployment whether the title of its run would show its id.
+    /// Looks once, and applies what is new to the rollout; tells whether anything was. `told` is what
+    /// preflight knows of each deployment's workflow.
     pub async fn look(
         &mut self,
         github: &Github,
         rollout: &mut Rollout,
-        shows: &[bool],
+        told: &[Told],
         now: Time,
     ) -> Result<bool, Trouble> {
         self.looks = self.looks.saturating_add(1);
@@ -87,8 +88,8 @@ impl Observer {
         for (workflow, reach) in reaches {
             self.lists.read(github, &workflow, reach, &mut seen).await?;
         }
-        let (sightings, moved) = self.find(github, rollout, &seen, shows, now).await?;
-        Ok(self.ask_and_apply(github, rollout, sightings, now).await || moved)
+        let (sightings, moved) = self.find(github, rollout, &seen, told, now).await?;
+        Ok(self.ask_and_apply(github, rollout, sightings, told, now).await || moved)
     }
 
     /// All runs of these workflows since a moment, for a rollout whose state is gone; and whether these are
@@ -125,7 +126,7 @@ impl Observer {
         github: &Github,
         rollout: &mut Rollout,
         seen: &Seen,
-        shows: &[bool],
+        told: &[Told],
         now: Time,
     ) -> Result<(Vec<(usize, RunFacts)>, bool), Trouble> {
         let ids: Vec<String> = rollout.deployments.iter().map(|deployment| rollout.id(deployment)).collect();
@@ -136,6 +137,7 @@ impl Observer {
                 continue;
             };
             let active = deployment.active();
+            let shows = told.get(index).is_some_and(|told| told.shows_id);
             let listed = match deployment.run() {
                 Some(run) => seen.by_id.get(&run.id).cloned(),
                 None => named(seen, id, &deployment.planned.workflow),
@@ -144,7 +146,7 @@ impl Observer {
                 Some(facts) => Some(facts),
                 None if deployment.run().is_some() => self.ask_for(github, index, deployment, now).await?,
                 None => {
-                    self.give_up(deployment, seen, shows.get(index) == Some(&true), now);
+                    self.give_up(deployment, seen, shows, now);
                     None
                 }
             };
@@ -154,7 +156,7 @@ impl Observer {
             };
             self.missing.remove(&index);
             let mut shown = identity::ids_in(&facts.title).peekable();
-            let must_show = shows.get(index) == Some(&true) && shown.peek().is_some();
+            let must_show = shows && shown.peek().is_some();
             let (mut own, mut of_another) = (false, false);
             for word in shown {
                 own |= word == id;
@@ -264,13 +266,15 @@ impl Observer {
         github: &Github,
         rollout: &mut Rollout,
         changed: Vec<(usize, RunFacts)>,
+        told: &[Told],
         now: Time,
     ) -> bool {
         let mut moved = false;
         let asks: Vec<(usize, RunFacts, Details)> = changed
             .into_iter()
             .filter_map(|(index, facts)| {
-                let details = verdict::details(rollout.deployments.get(index)?, &facts);
+                let told = told.get(index).copied().unwrap_or_default();
+                let details = verdict::details(rollout.deployments.get(index)?, &facts, told.one_job);
                 Some((index, facts, details))
             })
             .collect();

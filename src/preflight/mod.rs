@@ -50,6 +50,23 @@ impl Checked {
             declared.shows(&declared.filled(&planned.inputs, &rollout.subject.merge_commit, &id), &id)
         })
     }
+
+    /// What is known of a deployment's workflow.
+    pub fn told(&self, rollout: &Rollout, deployment: &Deployment) -> Told {
+        let planned = &deployment.planned;
+        let declared = self.workflows.get(&(planned.workflow.clone(), planned.git_ref.clone()));
+        let one_job = declared.is_some_and(|declared| matches!(&*declared.jobs, [job] if job.uses.is_none()));
+        Told { shows_id: self.shows_id(rollout, deployment), one_job }
+    }
+}
+
+/// What is known of a deployment's workflow; by default nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Told {
+    /// The title of its run shows its id.
+    pub shows_id: bool,
+    /// It has one job alone: while that runs, no other can come to a gate.
+    pub one_job: bool,
 }
 
 /// A merge that is not made yet: what lies on its base branch is read as the merge would leave it.

@@ -68,6 +68,23 @@ pub struct Hand {
     /// It has let go: the next may take over.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub released: bool,
+    /// Run and attempt of the job that began the rollout, or last tried it again, where another run holds it now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begun: Option<(u64, u64)>,
+}
+
+impl Hand {
+    /// Run and attempt of the job that began the rollout, or last tried it again.
+    pub fn began(&self) -> (u64, u64) {
+        self.begun.unwrap_or((self.run, self.attempt))
+    }
+
+    /// This hand when it takes the rollout over from another: a sweep that ends a rollout does not take the
+    /// job that began it the right to try again.
+    pub fn after(self, other: &Self) -> Self {
+        let began = other.began();
+        Self { begun: (began.0 != self.run).then_some(began), ..self }
+    }
 }
 
 /// Why a state cannot be used.
@@ -244,7 +261,7 @@ mod tests {
         let deployments = deployments.collect();
         Record {
             stage: Stage::Live,
-            hand: Hand { run: 7, attempt: 2, nonce: "abc".to_owned(), released: false },
+            hand: Hand { run: 7, attempt: 2, nonce: "abc".to_owned(), released: false, begun: Some((6, 1)) },
             origin: Origin {
                 workflow: ".github/workflows/d.yml".to_owned(),
                 job: "d".to_owned(),

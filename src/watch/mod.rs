@@ -69,6 +69,8 @@ pub struct Watch<'a> {
     /// The rollout comes from a state, which may be older than what was dispatched: people restore a comment's
     /// earlier text, and two processes may take at one moment. Looked for before anything is dispatched.
     pub resumed: bool,
+    /// The rollout was taken a moment ago, and nothing was sent since.
+    pub taken: bool,
     /// The comment was gone: the one that is written now must be looked at before anything is sent.
     pub rewritten: bool,
     /// Another process took the rollout over.
@@ -139,16 +141,12 @@ impl Watch<'_> {
     /// Observe, decide, act, show. A pass dispatches until the next look is due, or the hour has no more room.
     async fn pass(&mut self) -> Result<Passed, Trouble> {
         let began = Instant::now();
-        let shows: Vec<bool> = self
-            .rollout
-            .deployments
-            .iter()
-            .map(|deployment| self.checked.shows_id(&self.rollout, deployment))
-            .collect();
+        let told: Vec<_> =
+            self.rollout.deployments.iter().map(|deployment| self.checked.told(&self.rollout, deployment)).collect();
         let now = self.case.github.now();
         let wait = self.case.job.inputs.wait;
         let mut acted = false;
-        let changed = self.observer.look(&self.case.github, &mut self.rollout, &shows, now).await?;
+        let changed = self.observer.look(&self.case.github, &mut self.rollout, &told, now).await?;
         loop {
             let standings = self.rollout.standings();
             self.log(&standings);
@@ -227,7 +225,8 @@ impl Watch<'_> {
             self.rollout.deployments.get(*index).is_some_and(|one| self.checked.shows_id(&self.rollout, one))
         };
         let seen = ready.iter().all(shown);
-        if !self.still_holds().await? {
+        // Who has just taken the rollout has just looked.
+        if !std::mem::take(&mut self.taken) && !self.still_holds().await? {
             return Ok(());
         }
         ready.truncate(if seen { BATCH } else { BATCH_UNSEEN });

@@ -23,6 +23,7 @@ impl Watch<'_> {
         };
         let job = &self.case.job;
         let stands = sticky.take(&body, &self.case.hand.nonce, job.tempo.settle, &job.patience).await?;
+        self.taken = stands;
         if stands {
             self.tell_outputs();
         }

@@ -136,7 +136,7 @@ impl Hub {
     }
 
     fn sighting(&self, made: &Made, deployment: &Deployment) -> Sighting {
-        let asked = verdict::details(deployment, &made.facts);
+        let asked = verdict::details(deployment, &made.facts, false);
         let gate = Gate { environment: "prod".to_owned(), ..Gate::default() };
         let gates = if made.facts.status == "waiting" { vec![gate] } else { vec![] };
         let conclusion = made.facts.conclusion.clone();
@@ -163,7 +163,7 @@ struct Process {
 
 impl Process {
     fn begin(hub: &mut Hub, attempt: u64) -> Result<Self, Killed> {
-        let hand = Hand { run: 7, attempt, nonce: format!("n{attempt}"), released: false };
+        let hand = Hand { run: 7, attempt, nonce: format!("n{attempt}"), released: false, begun: None };
         let mut record = fresh(hub, hand.clone());
         let found = hub.memory.as_ref().map(|record| state::decode(&state::encode(record)).expect("our own state"));
         let resend = found.is_some();

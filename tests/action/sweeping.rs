@@ -86,3 +86,26 @@ fn a_sweep_leaves_a_rollout_to_its_living_holder() {
     child.kill().unwrap();
     child.wait().unwrap();
 }
+
+#[test]
+fn what_a_sweep_finished_is_tried_again_by_the_job_that_began_it() {
+    let mut world = world();
+    world.when(|run| &run.inputs["component"] == "vpc").fails("terraform apply").on_attempt(1);
+    let list = json!([component("vpc", "plat-dev", "dev", &[]), component("dns", "plat-dev", "dev", &[])]);
+    let mut stage = Stage::new(world, &list).input("wait", "false");
+    stage.run().expect("pending", 0);
+    let merge = stage.environment.clone();
+
+    scheduled(&mut stage, 7_000_000_003);
+    stage.until("both end", |world| (0..2).all(|index| world.dispatched(index).unwrap().status() == "completed"));
+    stage.run().expect("failed", 1);
+
+    stage.environment = merge;
+    stage.run().expect("failed", 1);
+    assert_eq!(stage.dispatched().values().sum::<usize>(), 2, "the same attempt tries nothing again");
+    stage.set_input("wait", "true");
+    stage.next_attempt();
+    stage.run();
+    let tried = stage.dispatched();
+    assert_eq!((tried["vpc plat-dev"], tried["dns plat-dev"]), (2, 1), "what succeeded is kept");
+}

@@ -68,7 +68,7 @@ impl Given {
 
     /// The comment as it is sent.
     pub fn body(&self) -> String {
-        let hand = Hand { run: 7_000_000_001, attempt: 1, nonce: "n".to_owned(), released: false };
+        let hand = Hand { run: 7_000_000_001, attempt: 1, nonce: "n".to_owned(), released: false, begun: None };
         let record = Record { stage: self.stage, hand, origin: Origin::default(), rollout: self.rollout.clone() };
         self.body_with(&state::encode(&record))
     }

@@ -152,7 +152,7 @@ fn ended(reviews: Option<Vec<Review>>, jobs: Option<Vec<Job>>) -> Sighting {
 /// What a look tells is judged, shown and remembered.
 fn seen(mut sighting: Sighting) {
     let mut deployment = Deployment::new(Planned { environment: "prod".to_owned(), ..Planned::default() });
-    let _ = verdict::details(&deployment, &sighting.run);
+    let _ = verdict::details(&deployment, &sighting.run, false);
     verdict::apply(&mut deployment, &sighting, Time::UNIX_EPOCH);
     let success = sighting.run.completed() && sighting.run.conclusion.as_deref() == Some("success");
     let succeeded =

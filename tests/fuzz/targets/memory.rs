@@ -32,7 +32,7 @@ pub fn state(bytes: &[u8]) {
         Ok(record) => {
             let us = Us {
                 subject: &record.rollout.subject,
-                hand: &Hand { run: 7, attempt: 2, nonce: "n".to_owned(), released: false },
+                hand: &Hand { run: 7, attempt: 2, nonce: "n".to_owned(), released: false, begun: None },
                 origin: &record.origin,
                 merge_event: true,
             };
@@ -110,7 +110,7 @@ fn nothing_hides_in(body: &str) {
 
 /// A rollout through its whole memory.
 pub fn remembered(rollout: Rollout) {
-    let hand = Hand { run: 7, attempt: 1, nonce: "n".to_owned(), released: false };
+    let hand = Hand { run: 7, attempt: 1, nonce: "n".to_owned(), released: false, begun: None };
     shown(&Record { stage: Stage::Live, hand, origin: Origin::default(), rollout });
 }
 
