@@ -63,6 +63,7 @@ pub mod sticky;
 pub mod sweep;
 pub mod tally;
 pub mod tempo;
+pub mod unbegun;
 pub mod verdict;
 pub mod wanted;
 pub mod watch;
@@ -212,7 +213,7 @@ async fn follow(mut watch: Watch<'_>) -> bool {
         }
         Ended::Barred(why) => {
             let left = tally(&watch).pending;
-            tracing::error!("{left} deployments were not dispatched: {why}; {}", fresh::go_on(&watch.case.pull));
+            tracing::error!("{left} deployments were not dispatched: {why}; {}", unbegun::go_on(&watch.case.pull));
             if let Err(trouble) = watch.refuse().await {
                 tracing::warn!("the comment could not be brought up to date: {trouble}");
             }

@@ -7,7 +7,7 @@ use crate::{
     Failure,
     begin::{Begun, Case, Job, skipped},
     finding,
-    fresh::{Belief, dry_run, over, prepare},
+    fresh::prepare,
     github::{Github, Pull, Trouble},
     given::{Basis, Given},
     plan::Subject,
@@ -16,6 +16,7 @@ use crate::{
     rollout::Rollout,
     state::{Hand, Stage},
     sticky::{Found, Sticky},
+    unbegun::{Belief, dry_run, over},
     wanted::{elsewhere, labelled_off},
 };
 

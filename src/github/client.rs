@@ -70,7 +70,7 @@ pub fn new(server: &Uri, token: &SecretString, connect: Duration, proxy: &Proxy)
 enum Way {
     Direct(HttpConnector),
     /// By an HTTP proxy's `CONNECT`, so that TLS goes through from end to end.
-    Through(Uri, Tunnel<HttpConnector>),
+    Through(Uri, Box<Tunnel<HttpConnector>>),
 }
 
 impl Way {
@@ -95,7 +95,7 @@ impl Way {
         if let Some(password) = proxy.basic_auth() {
             tunnel = tunnel.with_auth(password.clone());
         }
-        Ok(Self::Through(proxy.uri().clone(), tunnel))
+        Ok(Self::Through(proxy.uri().clone(), Box::new(tunnel)))
     }
 }
 
