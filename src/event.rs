@@ -51,10 +51,12 @@ pub struct Push {
     /// The commits that came with it, at most [`MOST_COMMITS`] of them: a merge queue brings several pull
     /// requests at once.
     pub before: Vec<String>,
+    /// How many more came with it that are not looked at.
+    pub more: usize,
 }
 
 /// Commits of a push that are looked at beside the last one: each costs a request.
-pub const MOST_COMMITS: usize = 20;
+pub const MOST_COMMITS: usize = 50;
 
 /// The trigger, and the repository as the payload names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -176,8 +178,10 @@ fn pushed(payload: &Payload) -> Result<Trigger, String> {
     let commit =
         payload.after.as_deref().filter(|commit| is_commit(commit)).ok_or("the payload has no commit in `after`")?;
     let others = payload.commits.iter().flatten().rev().map(|other| other.id.as_str());
-    let before = others.filter(|id| is_commit(id) && *id != commit).take(MOST_COMMITS).map(str::to_owned).collect();
-    Ok(Trigger::Pushed(Push { commit: commit.to_owned(), branch: branch.to_owned(), before }))
+    let mut before: Vec<String> = others.filter(|id| is_commit(id) && *id != commit).map(str::to_owned).collect();
+    let more = before.len().saturating_sub(MOST_COMMITS);
+    before.truncate(MOST_COMMITS);
+    Ok(Trigger::Pushed(Push { commit: commit.to_owned(), branch: branch.to_owned(), before, more }))
 }
 
 /// Whether `text` is a full commit hash (SHA-1 or SHA-256), and so safe in a path.
@@ -233,7 +237,7 @@ mod tests {
         let commit = "a".repeat(40);
         let payload = format!(r#"{{"ref":"refs/heads/main","after":"{commit}"}}"#);
         let branch = "main".to_owned();
-        assert_eq!(of("push", &payload, None), Ok(Trigger::Pushed(Push { commit, branch, before: vec![] })));
+        assert_eq!(of("push", &payload, None), Ok(Trigger::Pushed(Push { commit, branch, before: vec![], more: 0 })));
         let tag = of("push", r#"{"ref":"refs/tags/v1"}"#, None);
         assert!(matches!(tag, Ok(Trigger::Nothing { .. })), "{tag:?}");
         assert!(of("push", r#"{"ref":"refs/heads/main","after":"../../x"}"#, None).is_err());

@@ -21,6 +21,14 @@ pub async fn merged(job: &Job<'_>, github: &Github, push: &Push) -> Result<Vec<P
     loop {
         let mut merged = merged_into(github, &push.branch, &push.commit).await?;
         if !merged.is_empty() {
+            if push.more > 0 {
+                tracing::warn!(
+                    "the push brings {} commits, and the pull requests of the last {} are looked for: one that was merged \
+                     by an older commit needs a run of this workflow by `workflow_dispatch` with `pull-request`",
+                    push.before.len() + push.more + 1,
+                    push.before.len() + 1
+                );
+            }
             let others = push.before.iter().map(|commit| merged_into(github, &push.branch, commit));
             for pulls in futures_util::future::join_all(others).await {
                 merged.extend(pulls?);

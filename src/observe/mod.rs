@@ -1,4 +1,4 @@
-//! Looking at the runs: one conditional request a look for a hundred of them, and a few more for each that
+//! Looking at the runs: one conditional request a look for a hundred of a workflow, and a few more for each that
 //! changed. An answer that GitHub repeats costs nothing.
 //!
 //! A list can be late or short, so what it lacks is never taken for an end. A run that is missing is asked
