@@ -163,6 +163,11 @@ pub async fn with_pull<'a>(
         (_, Some(_)) => {
             return Err(format!("pull request #{} is merged, and GitHub tells no merge commit", pull.number).into());
         }
+        (_, None) if pull.open && merge_event => {
+            let what =
+                format!("pull request #{} was merged by this push, and GitHub still says it is open", pull.number);
+            return Err(format!("{what}: re-run this job").into());
+        }
         (_, None) if pull.open => return preview::preview(job, github, pull, afresh(given.as_ref())?).await,
         (_, None) => {
             return Ok(skipped(
@@ -215,9 +220,10 @@ async fn go_on<'a>(
     given: Option<Given>,
     merge_event: bool,
 ) -> Result<Begun<'a>, Failure> {
-    let mut told = false;
+    // Whom this process followed.
+    let mut followed: Option<Hand> = None;
     loop {
-        let begun = match next(&mut case, found, merge_event).await? {
+        let begun = match next(&mut case, found, merge_event, followed.as_ref()).await? {
             Next::Afresh(memory) => fresh::start(case, afresh(given.as_ref())?, memory).await?,
             Next::Take(record) => take(case, *record, Vec::new()).await?,
             Next::Retry(record) => {
@@ -226,12 +232,12 @@ async fn go_on<'a>(
             }
             Next::Over(over) => return Ok(Begun::Over(over)),
             Next::Follow(hand, over) => {
-                if !told {
+                if followed.as_ref() != Some(&hand) {
                     log::notice(&format!(
                         "run {} (attempt {}) follows this rollout; this one reports",
                         hand.run, hand.attempt
                     ));
-                    told = true;
+                    followed = Some(hand);
                 }
                 case.job.files.outputs(&over.outputs.lines());
                 if !case.job.inputs.wait {
@@ -253,6 +259,16 @@ async fn go_on<'a>(
             Some(sticky) => sticky.reread().await?,
             None => Found::Nothing,
         };
+        // A living holder writes a comment that was deleted or damaged anew: only it dispatches.
+        while let (Some(hand), Found::Nothing | Found::Unreadable(Unreadable::Damaged(_))) = (&followed, &found)
+            && !has_ended(&case.github, hand).await?
+        {
+            case.job.patience.pause(case.job.inputs.poll_interval, None).await?;
+            found = match &mut case.sticky {
+                Some(sticky) => sticky.reread().await?,
+                None => Found::Nothing,
+            };
+        }
         if matches!(found, Found::Nothing) {
             // There was a state: what it knew must not be taken for nothing.
             found = Found::Unreadable(Unreadable::Damaged("the comment was deleted".to_owned()));
@@ -269,7 +285,7 @@ enum Next {
     Follow(Hand, Over),
 }
 
-async fn next(case: &mut Case<'_>, found: Found, merge_event: bool) -> Result<Next, Failure> {
+async fn next(case: &mut Case<'_>, found: Found, merge_event: bool, followed: Option<&Hand>) -> Result<Next, Failure> {
     let record = match found {
         Found::Nothing => return Ok(Next::Afresh(Memory::Nothing)),
         Found::Unreadable(error @ Unreadable::Newer(_)) => return Err(error.to_string().into()),
@@ -283,6 +299,8 @@ async fn next(case: &mut Case<'_>, found: Found, merge_event: bool) -> Result<Ne
         Verdict::Taken(why) => return Err(why.into()),
         Verdict::Report => Next::Over(report(case, &record)),
         Verdict::Take => Next::Take(Box::new(record)),
+        // What was followed to its end is tried again by the next attempt, not by this one.
+        Verdict::Retry if followed.is_some() => Next::Over(report(case, &record)),
         Verdict::Retry => Next::Retry(Box::new(record)),
         Verdict::AskAbout(hand) if has_ended(&case.github, &hand).await? => Next::Take(Box::new(record)),
         Verdict::AskAbout(hand) => Next::Follow(hand, report(case, &record)),
@@ -349,7 +367,11 @@ async fn retry(case: &Case<'_>, mut record: Record) -> Result<(Record, Vec<(usiz
         let mut rerun = false;
         if let Some(known) = run {
             match case.github.run(known.id).await {
-                Ok(facts) => rerun = facts.attempt > known.attempt || !facts.completed(),
+                Ok(facts) => {
+                    rerun = facts.attempt > known.attempt || !facts.completed();
+                    // A list that is older than this must not end it.
+                    known.attempt = known.attempt.max(facts.attempt);
+                }
                 Err(Trouble::NotFound { .. }) => {}
                 Err(trouble) => return Err(trouble.into()),
             }

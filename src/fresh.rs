@@ -12,7 +12,7 @@ use crate::{
     finding::{self, Finding, Severity, quoted},
     github::{Github, Pull, Trouble},
     given::{Basis, Given},
-    inputs::Inputs,
+    inputs::{Inputs, OnCancel},
     observe::Observer,
     plan::{self, Subject},
     preflight::{self, Checked, TestMerge},
@@ -298,7 +298,7 @@ pub fn watch<'a>(case: Case<'a>, rollout: Rollout, origin: Origin, checked: Chec
         logged: Vec::new(),
         barred: None,
         warned: None,
-        taken: false,
+        taken: None,
         rewritten: false,
         resumed: false,
         overtaken: false,
@@ -315,5 +315,22 @@ pub async fn hold(mut watch: Watch<'_>) -> Result<Begun<'_>, Failure> {
     // Where nothing is to be dispatched, there is nothing to follow either.
     let finished = watch.rollout.standings().iter().all(|standing| standing.status.finished());
     let stage = if finished { Stage::Finished } else { Stage::Live };
-    Ok(if watch.take(stage).await? { Begun::Watch(Box::new(watch)) } else { Begun::Overtaken(Box::new(watch.case)) })
+    // Where there was a comment, another starter may have taken it, and dispatched, while this one's write was slow.
+    watch.resumed |= watch.case.sticky.as_ref().is_some_and(|sticky| sticky.place().is_some());
+    match watch.take(stage).await {
+        Ok(true) => Ok(Begun::Watch(Box::new(watch))),
+        Ok(false) => Ok(Begun::Overtaken(Box::new(watch.case))),
+        Err(trouble) => {
+            // The comment may name this process already: it must not stay so.
+            let cancel = match &trouble {
+                Trouble::Stopped => Some(("the job was cancelled", watch.case.job.inputs.on_cancel)),
+                Trouble::OutOfTime { .. } => Some(("the time-out is over", OnCancel::Leave)),
+                _ => None,
+            };
+            if let Some((why, cancel)) = cancel {
+                watch.leave(why, cancel).await;
+            }
+            Err(trouble.into())
+        }
+    }
 }

@@ -145,6 +145,8 @@ fn give_up(files: &Files, failure: &Failure, on_timeout: Option<OnTimeout>) -> b
     let (result, pass) = match failure {
         Failure::Trouble(Trouble::OutOfTime { .. }) => (Outcome::Pending, on_timeout == Some(OnTimeout::Detach)),
         Failure::Trouble(Trouble::Stopped) => (Outcome::Pending, false),
+        // The token expired while another copy was followed.
+        Failure::Trouble(Trouble::Unauthorized(_)) if files.told() => (Outcome::Pending, false),
         _ => (Outcome::Failed, false),
     };
     match failure {

@@ -14,7 +14,7 @@ use crate::{
     event::{self, Trigger},
     files::Files,
     fresh,
-    github::{Github, Patience},
+    github::{Github, Patience, Trouble},
     inputs::{Inputs, OnCancel},
     observe::Observer,
     plan::Subject,
@@ -23,6 +23,7 @@ use crate::{
     state::{Hand, Stage},
     sticky::{Found, Sticky},
     tempo::Tempo,
+    watch::spare_or_cancel,
 };
 
 /// Finishes what a killed main step left: comment, `on-cancel`, release. Always passes: the main step's own
@@ -88,14 +89,14 @@ async fn finish(
     };
     let Some((sticky, Found::Record(record))) = opened else {
         // No comment tells: what the main step saved does.
-        for run in doomed {
-            github.cancel(*run).await?;
-            tracing::warn!("run {run}: cancellation asked for");
-        }
-        return Ok(());
+        return cancel(&github, doomed, on_cancel).await;
     };
-    if record.hand.nonce != nonce || record.hand.released || record.stage != Stage::Live {
+    if record.hand.nonce != nonce || record.stage != Stage::Live {
         return Ok(());
+    }
+    if record.hand.released {
+        // The comment was finished, and there was no time for all that `on-cancel` asks for.
+        return cancel(&github, doomed, on_cancel).await;
     }
     let pull = github.pull(pull_request).await?;
     let subject = Subject { comment_key: job.inputs.comment_key.clone(), ..record.rollout.subject.clone() };
@@ -109,6 +110,19 @@ async fn finish(
     }
     tracing::warn!("the main step was killed: the comment now says that nobody is watching");
     watch.leave("the job was killed", on_cancel).await;
+    Ok(())
+}
+
+/// Goes on with what `on-cancel` asks for. One run that cannot be cancelled is no reason to leave the others.
+async fn cancel(github: &Github, doomed: &[u64], on_cancel: OnCancel) -> Result<(), Failure> {
+    for run in doomed {
+        match spare_or_cancel(github, *run, on_cancel).await {
+            Ok(true) => tracing::warn!("run {run}: cancellation asked for"),
+            Ok(false) => tracing::info!("run {run}: it waits no longer, so it is left alone"),
+            Err(trouble @ (Trouble::OutOfTime { .. } | Trouble::Stopped)) => return Err(trouble.into()),
+            Err(trouble) => tracing::warn!("run {run} could not be cancelled: {trouble}"),
+        }
+    }
     Ok(())
 }
 

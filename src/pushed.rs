@@ -40,7 +40,11 @@ pub async fn merged(job: &Job<'_>, github: &Github, push: &Push) -> Result<Vec<P
             merged.retain(|pull| seen.insert(pull.number));
             merged.reverse();
             // Their labels and files are asked for now: what the list of a commit says may be old.
-            return try_join_all(merged.iter().map(|pull| github.pull(pull.number))).await;
+            let pulls = try_join_all(merged.iter().map(|pull| github.pull(pull.number))).await?;
+            // An answer that is older than the merge must not make a preview of it.
+            if left.is_zero() || pulls.iter().all(|pull| pull.merged_at.is_some()) {
+                return Ok(pulls);
+            }
         }
         if left.is_zero() {
             return Ok(Vec::new());

@@ -109,6 +109,8 @@ pub fn try_again(deployment: &mut Deployment, rerun: bool) {
     }
     if let Some(run) = run.clone().filter(|_| rerun) {
         deployment.progress = Progress::Followed(run);
+        deployment.waiting_since = None;
+        deployment.running_since = None;
         return;
     }
     deployment.tries = deployment.tries.saturating_add(1);

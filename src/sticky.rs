@@ -78,10 +78,11 @@ impl Sticky {
 
     /// Reads the comment again.
     pub async fn reread(&mut self) -> Result<Found, Trouble> {
-        let Some(known) = &self.comment else {
-            return Ok(Found::Nothing);
+        let known = match &self.comment {
+            Some(known) => self.github.comment(known.id).await,
+            None => Err(Trouble::NotFound { what: "the comment".to_owned() }),
         };
-        match self.github.comment(known.id).await {
+        match known {
             Ok(comment) => {
                 let found = read(&comment.body);
                 self.comment = Some(comment);
@@ -172,7 +173,7 @@ impl Sticky {
 
     /// Creates the comment. When the answer is missing it is looked for, so that there are never two.
     async fn create(&mut self, body: &str) -> Result<(), Trouble> {
-        loop {
+        for tries in 0.. {
             match self.github.create_comment(self.pull_request, body).await {
                 Ok(mut comment) => {
                     body.clone_into(&mut comment.body);
@@ -189,10 +190,12 @@ impl Sticky {
                         self.comment = Some(comment);
                         return Ok(());
                     }
+                    self.github.back_off(tries).await?;
                 }
                 Err(trouble) => return Err(trouble),
             }
         }
+        Ok(())
     }
 
     /// Takes the rollout by writing `body`, which names this process, and tells whether that stands.
@@ -207,19 +210,18 @@ impl Sticky {
         settle: Duration,
         patience: &Patience,
     ) -> Result<bool, Trouble> {
+        let mut tries = 0;
         while let Some(known) = &self.comment {
-            match self.github.comment(known.id).await {
-                Ok(comment) if comment.body == body => break,
-                Ok(comment) if comment.body == known.body => {}
-                Ok(_) | Err(Trouble::NotFound { .. }) => return Ok(false),
-                Err(trouble) => return Err(trouble),
-            }
-            match self.github.update_comment_at_once(known.id, body).await {
+            match self.github.update_comment_once(known.id, body, async || self.allowed().await).await {
                 Ok(()) => break,
                 Err(Trouble::Unanswered { .. }) => {}
-                Err(Trouble::NotFound { .. }) => return Ok(false),
+                // It may be this very text that is there now, from a try that was not answered.
+                Err(Trouble::Overtaken) if self.says(known.id, body).await? => break,
+                Err(Trouble::Overtaken | Trouble::NotFound { .. }) => return Ok(false),
                 Err(trouble) => return Err(trouble),
             }
+            self.github.back_off(tries).await?;
+            tries += 1;
         }
         match &mut self.comment {
             Some(comment) => body.clone_into(&mut comment.body),
@@ -232,9 +234,13 @@ impl Sticky {
     /// After creating or taking: whether the oldest comment of ours names this process, which holds the rollout
     /// from then on.
     pub async fn stands(&mut self, nonce: &str) -> Result<bool, Trouble> {
+        let own = self.comment.as_ref().map(|comment| comment.id);
         self.held = self.holding(nonce).await? == Holding::Ours;
         if !self.held {
             self.withdraw().await?;
+        } else if let Some(copy) = own.filter(|own| self.place().is_some_and(|(id, _)| id != *own)) {
+            // A try that was not answered did create one, and a list that was old did not show it.
+            self.github.delete_comment(copy).await?;
         }
         Ok(self.held)
     }

@@ -199,7 +199,8 @@ impl Swept {
             let own = over.outputs.deployments.iter().cloned();
             rows.extend(own.map(|row| outputs::Row { pull_request: Some(*pull), ..row }));
         }
-        let result = if self.refused { Outcome::Failed } else { tally.result() };
+        let failed = self.refused || self.rollouts.values().any(|over| over.outputs.result == Outcome::Failed);
+        let result = if failed { Outcome::Failed } else { tally.result() };
         Outputs { deployments: rows, tally, ..Outputs::bare(result) }
     }
 

@@ -171,12 +171,17 @@ impl Github {
         self.http.send_while(&call, allowed).await.map(drop)
     }
 
-    /// Replaces a comment's text at once or, with [`Trouble::Unanswered`], not surely at all.
-    pub async fn update_comment_at_once(&self, id: u64, body: &str) -> Result<(), Trouble> {
+    /// The same in one try: with [`Trouble::Unanswered`] it is not sure.
+    pub async fn update_comment_once(
+        &self,
+        id: u64,
+        body: &str,
+        allowed: impl AsyncFn() -> Result<(), Trouble>,
+    ) -> Result<(), Trouble> {
         let path = format!("{}/issues/comments/{id}", self.repo);
         let body = json!({ "body": body }).to_string();
         let call = Call::write(Method::PATCH, &path, Some(body), Repeat::Never, Kind::Write);
-        self.http.send(&call).await.map(drop)
+        self.http.send_while(&call, allowed).await.map(drop)
     }
 
     /// Deletes a comment; one that is gone already is fine.

@@ -282,10 +282,7 @@ impl Http {
                 tracing::info!("{why}; tried {tries} times, trying again");
             }
             tries += 1;
-            let waited = self.pace(call.kind).await?;
-            if call.repeat == Repeat::Never && waited > self.tempo.between_writes * 2 {
-                return Err(Trouble::Unanswered { what: call.what(), why: "its turn came late".to_owned() });
-            }
+            self.pace(call.kind).await?;
             allowed().await?;
             let (pause, why) = match self.attempt(call, uri).await? {
                 Ok(reply) => match sort(call, reply, self.tempo) {
@@ -322,17 +319,18 @@ impl Http {
         Ok(format!("{}: {why}", call.what()))
     }
 
-    /// Waits for a place, and tells how long that took.
-    async fn pace(&self, kind: Kind) -> Result<Duration, Trouble> {
-        let mut waited = Duration::ZERO;
+    /// Pauses before something that came to nothing so many times is done anew.
+    pub async fn back_off(&self, times: u32) -> Result<(), Trouble> {
+        let pause = self.tempo.retry_first * 2u32.saturating_pow(times.min(16));
+        self.patience.pause(pause.min(self.tempo.retry_most), None).await
+    }
+
+    async fn pace(&self, kind: Kind) -> Result<(), Trouble> {
         loop {
             let pause = self.shared.pace.lock().unwrap_or_else(PoisonError::into_inner).admit(kind, Instant::now());
             match pause {
-                None => return Ok(waited),
-                Some(pause) => {
-                    self.patience.pause(pause, None).await?;
-                    waited += pause;
-                }
+                None => return Ok(()),
+                Some(pause) => self.patience.pause(pause, None).await?,
             }
         }
     }

@@ -91,6 +91,14 @@ impl Github {
         self.http.budget()
     }
 
+    /// Pauses before something that came to nothing so many times is done anew.
+    ///
+    /// # Errors
+    /// Patience ended.
+    pub async fn back_off(&self, times: u32) -> Result<(), Trouble> {
+        self.http.back_off(times).await
+    }
+
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Trouble> {
         let call = Call::get(path);
         parse(&self.http.send(&call).await?, path)

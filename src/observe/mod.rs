@@ -41,6 +41,8 @@ pub struct Observer {
     applied: HashMap<u64, RunFacts>,
     /// At how many looks a deployment's run was missing.
     missing: HashMap<usize, u32>,
+    /// Runs that ended and are no more.
+    deleted: HashSet<u64>,
     /// How often this process has looked.
     looks: u32,
     /// A person re-ran the job whose process died: what that process surely did not send may be sent.
@@ -55,6 +57,7 @@ impl Observer {
             lists: Lists::default(),
             applied: HashMap::new(),
             missing: HashMap::new(),
+            deleted: HashSet::new(),
             looks: 0,
             resend,
         }
@@ -155,6 +158,10 @@ impl Observer {
                 continue;
             };
             self.missing.remove(&index);
+            if deployment.run().is_some_and(|known| facts.attempt < known.attempt) {
+                // An old list: a newer attempt is known.
+                continue;
+            }
             let mut shown = identity::ids_in(&facts.title).peekable();
             let must_show = shows && shown.peek().is_some();
             let (mut own, mut of_another) = (false, false);
@@ -204,7 +211,7 @@ impl Observer {
         let missing = self.missing.entry(index).or_default();
         *missing += 1;
         let ended = matches!(deployment.progress, Progress::Ended { .. });
-        if ended && self.applied.contains_key(&run) {
+        if ended && (self.applied.contains_key(&run) || self.deleted.contains(&run)) {
             return Ok(None);
         }
         let young = deployment.started_at.is_some_and(|started| now - started < self.lost_after);
@@ -214,6 +221,11 @@ impl Observer {
         }
         match self.lists.run(github, run).await {
             Ok(facts) => Ok(Some(facts)),
+            Err(Trouble::NotFound { .. }) if ended => {
+                // How it ended was known before it was deleted.
+                self.deleted.insert(run);
+                Ok(None)
+            }
             Err(Trouble::NotFound { .. }) if young => Ok(None),
             Err(Trouble::NotFound { .. }) => {
                 let reason = format!(

@@ -55,7 +55,8 @@ impl Checked {
     pub fn told(&self, rollout: &Rollout, deployment: &Deployment) -> Told {
         let planned = &deployment.planned;
         let declared = self.workflows.get(&(planned.workflow.clone(), planned.git_ref.clone()));
-        let one_job = declared.is_some_and(|declared| matches!(&*declared.jobs, [job] if job.uses.is_none()));
+        let one_job =
+            declared.is_some_and(|declared| matches!(&*declared.jobs, [job] if job.uses.is_none() && !job.matrix));
         Told { shows_id: self.shows_id(rollout, deployment), one_job }
     }
 }
@@ -65,7 +66,7 @@ impl Checked {
 pub struct Told {
     /// The title of its run shows its id.
     pub shows_id: bool,
-    /// It has one job alone: while that runs, no other can come to a gate.
+    /// It has one job alone, made once: while that runs, no other can come to a gate.
     pub one_job: bool,
 }
 

@@ -13,7 +13,7 @@ use crate::{
     context::Origin,
     decide::{self, Decision},
     fresh,
-    github::{Dispatched, Patience, Trouble},
+    github::{Dispatched, Github, Patience, Trouble},
     inputs::OnCancel,
     observe::Observer,
     preflight::{Checked, permissions},
@@ -69,8 +69,8 @@ pub struct Watch<'a> {
     /// The rollout comes from a state, which may be older than what was dispatched: people restore a comment's
     /// earlier text, and two processes may take at one moment. Looked for before anything is dispatched.
     pub resumed: bool,
-    /// The rollout was taken a moment ago, and nothing was sent since.
-    pub taken: bool,
+    /// When the rollout was taken, until something is sent.
+    pub taken: Option<Instant>,
     /// The comment was gone: the one that is written now must be looked at before anything is sent.
     pub rewritten: bool,
     /// Another process took the rollout over.
@@ -226,7 +226,8 @@ impl Watch<'_> {
         };
         let seen = ready.iter().all(shown);
         // Who has just taken the rollout has just looked.
-        if !std::mem::take(&mut self.taken) && !self.still_holds().await? {
+        let just_taken = self.taken.take().is_some_and(|taken| taken.elapsed() < self.case.job.tempo.settle);
+        if !just_taken && !self.still_holds().await? {
             return Ok(());
         }
         ready.truncate(if seen { BATCH } else { BATCH_UNSEEN });
@@ -351,36 +352,39 @@ impl Watch<'_> {
     /// what `on-cancel` asks for. Both at once, since there are seconds.
     pub async fn leave(&mut self, why: &str, cancel: OnCancel) {
         let quick = self.case.github.with_patience(Patience::only(self.case.job.tempo.last_words));
-        let doomed: Vec<u64> = self
-            .rollout
-            .deployments
-            .iter()
-            .filter(|deployment| dooms(cancel, deployment))
-            .filter_map(|deployment| Some(deployment.run()?.id))
-            .collect();
+        let doomed: Vec<u64> = self.doomed(cancel);
         if let Some(sticky) = &mut self.case.sticky {
             sticky.set_github(&quick);
         }
         let why = if doomed.is_empty() {
             why.to_owned()
         } else {
-            format!("{why}, and {} unfinished runs were cancelled with it", doomed.len())
+            format!("{why}, and the cancellation of {} runs was asked for with it", doomed.len())
         };
         let watcher = Watcher::Nobody(why);
         self.case.job.files.outputs(&self.outputs(&self.rollout.standings()).lines());
         self.summarise(Stage::Live, &watcher);
-        let cancels = futures_util::future::join_all(doomed.iter().map(|run| quick.cancel(*run)));
+        let cancels = futures_util::future::join_all(doomed.iter().map(|run| spare_or_cancel(&quick, *run, cancel)));
         let (shown, cancelled) = futures_util::future::join(self.show(Stage::Live, &watcher), cancels).await;
         if let Err(trouble) = &shown {
             tracing::warn!("the comment could not be brought up to date: {trouble}");
         }
+        // What there was no time for is left to the post step.
+        let done = shown.is_ok() && cancelled.iter().all(Result::is_ok);
         for (run, result) in doomed.iter().zip(cancelled) {
             match result {
-                Ok(()) => tracing::info!("run {run}: cancellation asked for"),
+                Ok(true) => tracing::info!("run {run}: cancellation asked for"),
+                Ok(false) => tracing::info!("run {run}: it waits no longer, so it is left alone"),
                 Err(trouble) => tracing::warn!("run {run} could not be cancelled: {trouble}"),
             }
         }
-        self.save(shown.is_ok());
+        self.save(done);
+    }
+
+    /// The runs that `on-cancel` cancels.
+    pub(super) fn doomed(&self, cancel: OnCancel) -> Vec<u64> {
+        let doomed = self.rollout.deployments.iter().filter(|deployment| dooms(cancel, deployment));
+        doomed.filter_map(|deployment| Some(deployment.run()?.id)).collect()
     }
 
     /// The time to the next look. It is said when the budget makes it longer than asked.
@@ -425,11 +429,29 @@ fn failed(reason: String, at: Time) -> Progress {
     Progress::Ended { end: End::Failed, reason: Some(reason), at, run: None, job: None }
 }
 
+/// Cancels a run. One that is to be cancelled only while it is not approved is looked at first: what was seen of it
+/// may be old. Tells whether it was.
+///
+/// # Errors
+/// GitHub cannot be asked.
+pub async fn spare_or_cancel(github: &Github, run: u64, cancel: OnCancel) -> Result<bool, Trouble> {
+    if cancel == OnCancel::CancelWaiting {
+        let facts = github.run(run).await?;
+        if !matches!(facts.status.as_str(), "waiting" | "queued" | "requested" | "pending") {
+            return Ok(false);
+        }
+    }
+    github.cancel(run).await.map(|()| true)
+}
+
 fn dooms(cancel: OnCancel, deployment: &Deployment) -> bool {
     match cancel {
         OnCancel::Leave => false,
         OnCancel::CancelWaiting => {
-            matches!(&deployment.progress, Progress::Followed(run) if run.phase != Phase::Running)
+            // Behind its gate a run is queued once more: it was approved.
+            let approved =
+                |phase| phase == Phase::Running || (phase == Phase::Queued && deployment.waiting_since.is_some());
+            matches!(&deployment.progress, Progress::Followed(run) if !approved(run.phase))
         }
         OnCancel::CancelAll => deployment.active(),
     }

@@ -1,6 +1,8 @@
 //! What a watch tells: the comment with the state in it, outputs, summary, and what the post step needs.
 
-use super::{Ended, Watch, dooms};
+use std::time::Instant;
+
+use super::{Ended, Watch};
 use crate::{
     github::Trouble,
     inputs::OnCancel,
@@ -23,7 +25,7 @@ impl Watch<'_> {
         };
         let job = &self.case.job;
         let stands = sticky.take(&body, &self.case.hand.nonce, job.tempo.settle, &job.patience).await?;
-        self.taken = stands;
+        self.taken = stands.then(Instant::now);
         if stands {
             self.tell_outputs();
         }
@@ -65,10 +67,7 @@ impl Watch<'_> {
     /// What a later process on this runner (the post step) needs.
     pub fn save(&self, orderly: bool) {
         // For `on-cancel` where no comment tells: the runs that are not approved yet, and the others.
-        let runs = |cancel: OnCancel| {
-            let active = self.rollout.deployments.iter().filter(|deployment| dooms(cancel, deployment));
-            active.filter_map(|deployment| Some(deployment.run()?.id.to_string())).collect::<Vec<_>>().join(",")
-        };
+        let runs = |cancel| self.doomed(cancel).iter().map(u64::to_string).collect::<Vec<_>>().join(",");
         self.case.job.files.state(&format!(
             "orderly={orderly}\npull_request={}\nnonce={}\nwaiting={}\nactive={}\n",
             self.rollout.subject.pull_request,

@@ -69,6 +69,8 @@ pub struct Job {
     pub environment: Named,
     /// The workflow it calls.
     pub uses: Option<String>,
+    /// It is made several times over.
+    pub matrix: bool,
     /// What it passes to that, with expressions.
     pub with: BTreeMap<String, String>,
     /// Where it stands.
@@ -187,6 +189,7 @@ fn job(key: &str, value: &Value, text: &str) -> Job {
             Some(other) => named(other),
         },
         uses: value.get("uses").and_then(Value::as_str).map(str::to_owned),
+        matrix: value.get("strategy").is_some(),
         with: with.into_iter().flatten().map(|(name, value)| (name.clone(), shown(value))).collect(),
         line: line_of(text, &["jobs", key, "environment"]),
     }
