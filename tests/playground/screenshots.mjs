@@ -20,7 +20,7 @@ const FONT = createRequire(import.meta.url).resolve(
 );
 /** The largest a picture may be, in bytes: they are downloaded with the README, on phones too. */
 const LARGEST = 60 * 1024;
-const PALETTES = [{ quality: 60 }, { quality: 20 }, { colours: 16 }];
+const PALETTES = [{ quality: 60 }, { quality: 40 }, { quality: 20 }, { colours: 16 }];
 const SCHEMES = ["light", "dark"];
 /** The page has a margin of 16 px on both sides. */
 const SCREENS = [
