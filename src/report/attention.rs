@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{View, Watcher, escape, fold, words};
+use super::{View, Watcher, fold, words};
 use crate::{
     plan::Planned,
     rollout::{Deployment, Standing, Status},
@@ -125,7 +125,10 @@ fn links(view: &View<'_>, deployments: &[&Deployment], asked: bool, then: &str, 
     match pages.as_slice() {
         [] => format!("  {}\n", upper(then)),
         [one] => format!("  **{one}**: {then}\n"),
-        few if few.len() <= LINKED => format!("  **{}**. {}\n", few.join(" · "), upper(then)),
+        few if few.len() <= LINKED => {
+            let lines: Vec<String> = few.iter().map(|page| format!("  - **{page}**\n")).collect();
+            format!("  {}\n{}", upper(then), lines.concat())
+        }
         many => {
             let lines = many.iter().map(|page| format!("  - {page}\n"));
             let title = format!("{} review pages", many.len());
@@ -161,13 +164,14 @@ fn follow_up(view: &View<'_>, waiting: &[usize], asked: bool) -> String {
     let when = if asked { "once approved, " } else { "then " };
     let it = if waiting.len() == 1 { "it" } else { "them" };
     let follow = if after.len() == 1 { "follows" } else { "follow" };
-    match after.as_slice() {
-        some @ [_, ..] if matches!(view.watcher, Watcher::Nobody(_)) => {
-            let names = words::list(some, 5, "and");
+    let names = words::list(&after, 5, "and");
+    match &view.watcher {
+        _ if after.is_empty() => format!("{when}{goes}; nothing else depends on {it}."),
+        Watcher::Nobody(_) => {
             format!("{when}{goes}; {names} {follow} only when the job is re-run, since nobody is watching.")
         }
-        [] => format!("{when}{goes}; nothing else depends on {it}."),
-        some => format!("{when}{goes}, and after {it} {follow} {}.", words::list(some, 5, "and")),
+        _ if view.broken() => format!("{when}{goes}; {names} {follow} only when what the checks found is mended."),
+        _ => format!("{when}{goes}, and after {it} {follow} {names}."),
     }
 }
 
@@ -205,14 +209,10 @@ fn problems(view: &View<'_>) -> Vec<String> {
 
 fn problem(view: &View<'_>, deployment: &Deployment, standing: &Standing) -> String {
     let planned = &deployment.planned;
-    let mut line = format!(
-        "- {}: {} to {}",
-        words::status(standing.status),
-        words::name(planned),
-        words::environment(&planned.environment)
-    );
+    let mut line = format!("- {}: {}", words::status(standing.status), words::deployment(planned));
     if !standing.reason.is_empty() {
-        line.push_str(&format!(": {}", escape::prose(&escape::short(&standing.reason, 300))));
+        let joint = if standing.status == Status::Rejected { "," } else { ":" };
+        line.push_str(&format!("{joint} {}", words::reason(deployment, standing, 300)));
     }
     if let Some(page) = view.page(deployment) {
         let what = if page.contains("/job/") { "Log" } else { "Run" };

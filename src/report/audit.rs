@@ -10,8 +10,9 @@ const NAMED: usize = 8;
 
 /// The audit list, in at most `room` bytes. One decision about many deployments is one row.
 pub fn decisions(view: &View<'_>, open: bool, room: usize) -> String {
-    const HEAD: &str = "| Decision | By | Environment | Deployment | Words | Seen (UTC) |\n|---|---|---|---|---|---|\n";
-    let Some(room) = room.checked_sub(fold::FRAME + HEAD.len() + 120) else {
+    let [words, deployment] = ["Words", "Deployment"].map(words::head);
+    let head = format!("| Decision | {words} | {deployment} | Seen (UTC) |\n|---|---|---|---|\n");
+    let Some(room) = room.checked_sub(fold::FRAME + head.len() + 120) else {
         return String::new();
     };
     let rows = rows(view);
@@ -20,7 +21,7 @@ pub fn decisions(view: &View<'_>, open: bool, room: usize) -> String {
     }
     let all: usize = rows.iter().map(|(_, planned)| planned.len()).sum();
     let (lines, more) = fold::fit(rows.iter().map(|(review, planned)| row(view, review, planned)), usize::MAX, room);
-    let mut body = format!("{HEAD}{lines}");
+    let mut body = format!("{head}{lines}");
     if more > 0 {
         body.push_str(&format!("\nand {more} more; the job summary and the output `deployments` have all\n"));
     }
@@ -57,21 +58,20 @@ fn row(view: &View<'_>, review: &Review, planned: &[&Planned]) -> String {
         _ => "",
     };
     let state = match review.state.as_str() {
-        "approved" => "✅ approved".to_owned(),
-        "rejected" => "⛔ rejected".to_owned(),
+        "approved" => words::unbroken("✅ approved"),
+        "rejected" => words::unbroken("⛔ rejected"),
         other => escape::code(&escape::short(other, 40)),
     };
-    let environments: Vec<String> = review.environments.iter().map(|name| words::environment(name)).collect();
+    let environments: Vec<&str> = review.environments.iter().map(String::as_str).collect();
     let names: Vec<String> = planned.iter().map(|planned| words::name(planned)).collect();
     let comment = match review.comment.trim() {
         "" => String::new(),
         comment => escape::code(&escape::short(comment, 300)),
     };
     format!(
-        "| {state} | {}{own} | {} | {} | {comment} | {} |\n",
-        escape::code(&escape::short(&review.user, 50)),
-        words::list(&environments, NAMED, "and"),
-        words::list(&names, NAMED, "and"),
-        words::stamp(review.seen_at),
+        "| {state} by\u{a0}{}{own} | {comment} | {} | {} |\n",
+        words::person(&review.user),
+        words::to(words::list(&names, NAMED, "and"), &environments),
+        words::unbroken(&words::stamp(review.seen_at)),
     )
 }

@@ -51,13 +51,8 @@ pub(super) enum Place {
 
 /// What is shown, without marker and state, in at most `room` bytes.
 pub(super) fn text(view: &View<'_>, place: Place, room: usize) -> String {
-    let head = format!(
-        "### {}\n{}{}{}",
-        headline::headline(view),
-        onward::lead(view),
-        together(view),
-        onward::unwatched(view)
-    );
+    let head =
+        format!("### {}\n{}{}{}", headline::headline(view), onward::lead(view), together(view), onward::halted(view));
     let foot = format!("{}{}", onward::how(view), onward::foot(view));
     let mut left = room.saturating_sub(head.len() + foot.len());
     let mut add = |share: usize, section: &dyn Fn(usize) -> String| {

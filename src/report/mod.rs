@@ -56,6 +56,8 @@ pub struct View<'a> {
     pub server_url: &'a str,
     /// The page of the workflow run this process belongs to.
     pub run_url: String,
+    /// The merge itself started that run, so its job is the one that began the rollout.
+    pub merged: bool,
     /// Now. The comment must not show it, or it would have to be written again at every look.
     pub now: Time,
 }
@@ -84,6 +86,7 @@ impl<'a> View<'a> {
             environments: &[],
             server_url: &context.server_url,
             run_url: context.run_url(),
+            merged: matches!(context.event_name.as_str(), "pull_request" | "pull_request_target" | "push"),
             now,
         }
     }

@@ -27,14 +27,29 @@ fn capital(text: &str) -> String {
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
-/// Right below the headline, where nobody watches any more: what is shown may be out of date.
-pub fn unwatched(view: &View<'_>) -> String {
-    let Watcher::Nobody(why) = &view.watcher else {
-        return String::new();
-    };
-    if view.stage == Stage::Finished {
-        return String::new();
+/// Right below the headline, where it does not go on by itself: nobody watches, or nothing more may be dispatched.
+pub fn halted(view: &View<'_>) -> String {
+    match &view.watcher {
+        Watcher::Nobody(why) if view.stage != Stage::Finished => unwatched(view, why),
+        Watcher::Here | Watcher::Later if view.stage == Stage::Live && view.broken() => barred(view),
+        _ => String::new(),
     }
+}
+
+/// Errors were found when deployments had been dispatched already.
+fn barred(view: &View<'_>) -> String {
+    match view.count(Status::Blocked) {
+        0 => String::new(),
+        number => format!(
+            "\n> [!WARNING]\n> **Nothing more is dispatched**: {} until what the checks found is mended, as told \
+             below. What is under way goes on.\n",
+            if number == 1 { "1 deployment waits".to_owned() } else { format!("{number} deployments wait") }
+        ),
+    }
+}
+
+/// What is shown may be out of date.
+fn unwatched(view: &View<'_>, why: &str) -> String {
     let blocked = match view.count(Status::Blocked) {
         0 => String::new(),
         number => format!(", and {} will not be dispatched", words::plural(number, "blocked deployment")),
@@ -52,7 +67,7 @@ pub fn how(view: &View<'_>) -> String {
     let lines = match view.stage {
         Stage::Preview | Stage::Held => Vec::new(),
         Stage::Refused if view.reason.is_some() => vec![format!(
-            "To deploy it all the same, change that and re-run the [job]({}), or run this workflow by \
+            "To deploy it all the same, change that; then re-run the [job]({}), or run this workflow by \
              `workflow_dispatch` with `pull-request: {}`.",
             view.run_url, view.rollout.subject.pull_request
         )],
@@ -85,7 +100,9 @@ fn again(view: &View<'_>) -> Vec<String> {
     if tally.failed + tally.rejected + tally.cancelled == 0 {
         return Vec::new();
     }
-    let job = format!("[job]({})", view.run_url);
+    // A sweep that finished it is not the job that tries it again, and does not know that job's page.
+    let job = "job that began it";
+    let job = if view.merged { format!("[{job}]({})", view.run_url) } else { job.to_owned() };
     let mut lines = vec![if view.stage == Stage::Finished {
         format!(
             "Re-run the {job}: it tries once more what did not succeed, with what was skipped because of it. What \
@@ -127,6 +144,7 @@ pub fn foot(view: &View<'_>) -> String {
         (_, Stage::Preview) => format!("A preview by {run}: nothing is deployed before the merge"),
         (_, Stage::Refused | Stage::Held) => format!("Checked by {run}"),
         (Watcher::Here, _) => format!("Followed by {run}"),
+        (Watcher::Later, _) if view.broken() => format!("As {run} left it"),
         (Watcher::Later, _) => format!("As {run} saw it; the next run of the action looks again"),
         (Watcher::Nobody(_), _) => format!("Last followed by {run}"),
     };

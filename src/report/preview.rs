@@ -9,33 +9,32 @@ use crate::{
 
 /// The table of a plan, in at most `room` bytes.
 pub fn table(view: &View<'_>, room: usize) -> String {
-    const HEAD: &str = "\n| # | Deployment | Environment | Approval by | After |\n|---|---|---|---|---|\n";
+    let [deployment, approval] = ["Deployment", "Approval by"].map(words::head);
+    let head = format!("\n| # | {deployment} | {approval} | After |\n|---|---|---|---|\n");
     let all = &view.rollout.deployments;
-    let Some(room) = room.checked_sub(HEAD.len() + 100).filter(|_| !all.is_empty()) else {
+    let Some(room) = room.checked_sub(head.len() + 100).filter(|_| !all.is_empty()) else {
         return String::new();
     };
     let rows = all.iter().enumerate().map(|(index, deployment)| row(view, index, deployment));
     let (rows, more) = fold::fit(rows, usize::MAX, room);
-    let mut text = format!("{HEAD}{rows}");
+    let mut text = format!("{head}{rows}");
     if more > 0 {
         text.push_str(&format!("\nand {more} more; the job summary and the output `deployments` have all\n"));
     }
     text
 }
 
-fn row(view: &View<'_>, index: usize, deployment: &Deployment) -> String {
-    let planned = &deployment.planned;
+fn row(view: &View<'_>, index: usize, Deployment { planned, .. }: &Deployment) -> String {
     let number = index + 1;
-    let name = words::name(planned);
+    let deployment = words::deployment(planned);
     if let Some(reason) = &planned.skip {
         return format!(
-            "| {number} | {name} | none | not deployed: {} | |\n",
+            "| {number} | {deployment} | not deployed: {} | |\n",
             escape::prose(&escape::short(reason, 160))
         );
     }
     format!(
-        "| {number} | {name} | {} | {} | {} |\n",
-        words::environment(&planned.environment),
+        "| {number} | {deployment} | {} | {} |\n",
         approval(find(view.environments, &planned.environment)),
         words::numbers(&planned.needs)
     )

@@ -37,12 +37,11 @@ pub fn table(view: &View<'_>, room: usize) -> String {
     if rows.is_empty() {
         return String::new();
     }
-    let stacks = rows.iter().any(|(deployment, _)| deployment.planned.stack.is_some());
     if rows.len() <= ONE_TABLE {
-        let lines: Vec<String> = rows.iter().map(|row| line(view, row, stacks)).collect();
-        let size = head(stacks).len() + lines.iter().map(String::len).sum::<usize>();
+        let lines: Vec<String> = rows.iter().map(|row| line(view, row)).collect();
+        let size = head().len() + lines.iter().map(String::len).sum::<usize>();
         if size <= room {
-            return format!("{}{}", head(stacks), lines.concat());
+            return format!("{}{}", head(), lines.concat());
         }
     }
     let mut text = by_environment(view);
@@ -56,7 +55,7 @@ pub fn table(view: &View<'_>, room: usize) -> String {
     for (statuses, title, open) in GROUPS {
         let group: Vec<&(&Deployment, &Standing)> =
             rows.iter().filter(|(_, standing)| statuses.contains(&standing.status)).collect();
-        text.push_str(&section(view, &group, title, open, stacks, room.saturating_sub(text.len())));
+        text.push_str(&section(view, &group, title, open, room.saturating_sub(text.len())));
     }
     text
 }
@@ -67,12 +66,11 @@ fn section(
     group: &[&(&Deployment, &Standing)],
     [sign, words]: [&str; 2],
     open: bool,
-    stacks: bool,
     room: usize,
 ) -> String {
     const REST: usize = 100;
     let title = format!("{sign} {} {words}", group.len());
-    let head = head(stacks);
+    let head = head();
     if group.is_empty() {
         return String::new();
     }
@@ -80,7 +78,7 @@ fn section(
     let Some(room) = room.checked_sub(fold::FRAME + title.len() + head.len() + REST) else {
         return elsewhere;
     };
-    let (lines, more) = fold::fit(group.iter().map(|row| line(view, row, stacks)), usize::MAX, room);
+    let (lines, more) = fold::fit(group.iter().map(|row| line(view, row)), usize::MAX, room);
     if lines.is_empty() {
         return elsewhere;
     }
@@ -91,36 +89,26 @@ fn section(
     fold::details(&title, open && group.len() <= ONE_TABLE, &body)
 }
 
-fn head(stacks: bool) -> &'static str {
-    if stacks {
-        "\n| Status | Component | Stack | Environment | When (UTC) | Details |\n|---|---|---|---|---|---|\n"
-    } else {
-        "\n| Status | Component | Environment | When (UTC) | Details |\n|---|---|---|---|---|\n"
-    }
+fn head() -> String {
+    let [deployment, details] = ["Deployment", "Details"].map(words::head);
+    format!("\n| Status | {deployment} | When (UTC) | {details} |\n|---|---|---|---|\n")
 }
 
-/// A row. Status and component come first: they are what a phone shows without scrolling.
-fn line(view: &View<'_>, (deployment, standing): &(&Deployment, &Standing), stacks: bool) -> String {
+/// A row. Status and deployment come first: they are what a phone shows without scrolling.
+fn line(view: &View<'_>, (deployment, standing): &(&Deployment, &Standing)) -> String {
     let planned = &deployment.planned;
-    let component = words::component(planned);
-    let mut cells = vec![unbroken(&words::status(standing.status))];
-    cells.push(match view.page(deployment) {
-        Some(page) => format!("[{component}]({page})"),
-        None => component,
-    });
-    if stacks {
-        let stack = planned.stack.as_ref();
-        cells.push(stack.map_or_else(String::new, |stack| escape::code(&escape::short(stack, 100))));
-    }
-    cells.push(words::environment(&planned.environment));
-    cells.push(unbroken(&when(deployment, standing)));
-    cells.push(notes(deployment, standing));
-    format!("| {} |\n", cells.join(" | "))
-}
-
-/// A cell of one line: a phone would break it at every space and hyphen, and a row would fill the screen.
-fn unbroken(text: &str) -> String {
-    text.replace(' ', "\u{a0}").replace('-', "\u{2011}")
+    let name = words::name(planned);
+    let name = match view.page(deployment) {
+        Some(page) => format!("[{name}]({page})"),
+        None => name,
+    };
+    format!(
+        "| {} | {} | {} | {} |\n",
+        words::unbroken(&words::status(standing.status)),
+        words::to(name, &[&planned.environment]),
+        words::unbroken(&when(deployment, standing)),
+        notes(deployment, standing)
+    )
 }
 
 /// Since when it is as it is, or when it ended.
@@ -145,13 +133,13 @@ fn notes(deployment: &Deployment, standing: &Standing) -> String {
     );
     if !standing.reason.is_empty() {
         let most = if told_above { 80 } else { 160 };
-        notes.push(escape::prose(&escape::short(&standing.reason, most)));
+        notes.push(words::reason(deployment, standing, most));
     }
     let mut approvers: Vec<String> = deployment
         .reviews
         .iter()
         .filter(|review| review.state == "approved")
-        .map(|review| escape::code(&escape::short(&review.user, 50)))
+        .map(|review| words::person(&review.user))
         .collect();
     approvers.sort();
     approvers.dedup();
@@ -159,10 +147,10 @@ fn notes(deployment: &Deployment, standing: &Standing) -> String {
         notes.push(format!("approved by {}", words::list(&approvers, 3, "and")));
     }
     if let Some(waited) = words::waited(deployment) {
-        notes.push(format!("waited {}", words::span(waited)));
+        notes.push(words::unbroken(&format!("waited {}", words::span(waited))));
     }
     if let Some(ran) = words::ran(deployment) {
-        notes.push(format!("ran {}", words::span(ran)));
+        notes.push(words::unbroken(&format!("ran {}", words::span(ran))));
     }
     if deployment.tries > 1 {
         notes.push(format!("try {}", deployment.tries));

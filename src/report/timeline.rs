@@ -6,6 +6,8 @@
 //! read in the dark beside a bar that is too short for them.
 //! <https://mermaid.js.org/syntax/gantt.html>
 
+use std::collections::BTreeMap;
+
 use super::{View, escape, fold, words};
 use crate::{
     rollout::{Deployment, Progress, Status},
@@ -48,12 +50,17 @@ pub fn timeline(view: &View<'_>, room: usize) -> String {
         "```mermaid\n%%{{init: {{\"gantt\": {{\"leftPadding\": 170, \"rightPadding\": 20}}}}}}%%\ngantt\n  accTitle: What each deployment did when\n  dateFormat YYYY-MM-DD HH:mm:ss\n  axisFormat {axis}\n  \
          todayMarker off\n"
     );
-    for (number, (deployment, bars)) in (1..).zip(shown) {
+    let mut titles = BTreeMap::<String, usize>::new();
+    for (deployment, bars) in shown {
         let planned = &deployment.planned;
         let place = planned.stack.as_ref().unwrap_or(&planned.environment);
-        // Sections of one name would be one: the number tells them apart. Both names are cut to what fits left of the bars.
+        // Both names are cut to what fits left of the bars.
         let [name, place] = [&planned.component, place].map(|name| escape::mermaid(&escape::short(name, 24)));
-        text.push_str(&format!("  section {number}. {name}<br>{place}\n"));
+        let title = format!("{name}<br>{place}");
+        // Sections of one name would be one: a number tells them apart.
+        let count = titles.entry(title.clone()).and_modify(|count| *count += 1).or_insert(1);
+        let number = if *count > 1 { format!(" ({count})") } else { String::new() };
+        text.push_str(&format!("  section {title}{number}\n"));
         for bar in bars.iter().filter(|bar| bars.len() == 1 || (bar.to - bar.from) * 100 > to - from) {
             let [from, to] = [bar.from, bar.to].map(|time| time.format("%Y-%m-%d %H:%M:%S"));
             let length = words::span(bar.to - bar.from);

@@ -5,8 +5,8 @@ use chrono::TimeDelta;
 use super::escape;
 use crate::{
     plan::Planned,
-    rollout::{Deployment, Progress, Status},
-    run::{Gate, Reviewer, Time},
+    rollout::{Deployment, Progress, Standing, Status},
+    run::{Gate, Review, Reviewer, Time},
 };
 
 /// `2026-11-22 15:04 UTC`
@@ -67,6 +67,18 @@ pub fn name(planned: &Planned) -> String {
     }
 }
 
+/// `` `vpc` in `plat-use2-dev` to `dev` ``
+pub fn deployment(planned: &Planned) -> String {
+    to(name(planned), &[&planned.environment])
+}
+
+/// What was named, and the environments where it goes. No line ends between `to` and the first of them.
+pub fn to(name: String, environments: &[&str]) -> String {
+    let shown: Vec<String> =
+        environments.iter().filter(|name| !name.is_empty()).map(|name| environment(name)).collect();
+    if shown.is_empty() { name } else { format!("{name} to\u{a0}{}", list(&shown, 8, "and")) }
+}
+
 /// The component alone.
 pub fn component(planned: &Planned) -> String {
     escape::code(&escape::short(&planned.component, 100))
@@ -77,6 +89,37 @@ pub fn environment(name: &str) -> String {
     if name.is_empty() { "none".to_owned() } else { escape::code(&escape::short(name, 100)) }
 }
 
+/// A person, who is not notified.
+pub fn person(login: &str) -> String {
+    escape::code(&escape::short(login, 50))
+}
+
+/// Why it stands as it does, with at most `most` characters of a foreign sentence. A rejection's status has been told
+/// beside it: what is left to tell is whose it is, and in what words.
+pub fn reason(deployment: &Deployment, standing: &Standing, most: usize) -> String {
+    let rejected = |review: &&Review| review.state == "rejected" && !review.user.is_empty();
+    let rejection = deployment.reviews.iter().rfind(rejected).filter(|_| standing.status == Status::Rejected);
+    let prose = |text: &str| escape::prose(&escape::short(text, most));
+    match rejection {
+        Some(review) if review.comment.trim().is_empty() => format!("by {}", person(&review.user)),
+        Some(review) => format!("by {}: {}", person(&review.user), prose(review.comment.trim())),
+        None => prose(&standing.reason),
+    }
+}
+
+/// Text of one line: a phone would break it at every space and hyphen.
+pub fn unbroken(text: &str) -> String {
+    text.replace(' ', "\u{a0}").replace('-', "\u{2011}")
+}
+
+/// A column's head with room on both sides. A phone makes a column as narrow as its head and its longest word are,
+/// so the head of one that holds sentences keeps their lines long enough to be read.
+pub fn head(title: &str) -> String {
+    // Beside a status, that fills a phone.
+    const WIDTH: usize = 20;
+    format!("{title:\u{2007}^WIDTH$}")
+}
+
 /// `` `mona`, `hubot` or team `platform` ``; empty where nobody is named.
 pub fn reviewers<'a>(all: impl IntoIterator<Item = &'a Reviewer>) -> String {
     let mut all: Vec<&Reviewer> = all.into_iter().collect();
@@ -85,7 +128,7 @@ pub fn reviewers<'a>(all: impl IntoIterator<Item = &'a Reviewer>) -> String {
     let names: Vec<String> = all
         .into_iter()
         .map(|reviewer| match reviewer {
-            Reviewer::User(login) => escape::code(&escape::short(login, 50)),
+            Reviewer::User(login) => person(login),
             Reviewer::Team(slug) => format!("team {}", escape::code(&escape::short(slug, 50))),
         })
         .collect();

@@ -22,9 +22,9 @@ fn waiting() -> (Stage, std::process::Child) {
 
 fn await_gate(stage: &Stage) {
     stage.until("vpc waits and app is done", |world| {
-        world
-            .sticky(PULL)
-            .is_some_and(|comment| comment.body.contains("waits for approval") && comment.body.contains("1 succeeded"))
+        world.sticky(PULL).is_some_and(|comment| {
+            comment.body.contains("waits for approval") && comment.body.contains("1\u{a0}succeeded")
+        })
     });
 }
 
@@ -70,9 +70,9 @@ fn on_cancel_cancels_what_waits_and_nothing_that_is_approved() {
     .input("on-cancel", "cancel-waiting");
     let child = stage.spawn();
     stage.until("both are on their way", |world| {
-        world
-            .sticky(PULL)
-            .is_some_and(|comment| comment.body.contains("waits for approval") && comment.body.contains("1 running"))
+        world.sticky(PULL).is_some_and(|comment| {
+            comment.body.contains("waits for approval") && comment.body.contains("1\u{a0}running")
+        })
     });
     signal(&child, "TERM");
     stage.wait(child).expect("pending", 1);

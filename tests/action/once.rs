@@ -125,7 +125,7 @@ fn one_mistaken_denial_changes_no_verdict() {
         let stage = Stage::new(world, &json!([component("vpc", "plat-prod", "prod", &[])]));
         let ended = stage.run();
         ended.expect("rejected", 1);
-        assert!(stage.comment().contains("rejected by mona: not today"), "{route}: {}", stage.comment());
+        assert!(stage.comment().contains("by `mona`: not today"), "{route}: {}", stage.comment());
         assert_eq!(stage.github.world(|world| (world.dispatches().len(), world.comments.len())), (1, 1), "{route}");
     }
 }

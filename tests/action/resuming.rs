@@ -252,7 +252,7 @@ fn a_holder_whose_comment_is_another_ones_dispatches_nothing_more() {
     let list = json!([component("vpc", "plat-dev", "dev", &[component("app", "plat-dev", "dev", &[])])]);
     let stage = Stage::new(world, &list);
     let child = stage.spawn();
-    stage.until("vpc runs", |world| world.sticky(PULL).is_some_and(|comment| comment.body.contains("1 running")));
+    stage.until("vpc runs", |world| world.sticky(PULL).is_some_and(|comment| comment.body.contains("1\u{a0}running")));
     stage.github.world(|world| {
         let comment = world.sticky(PULL).unwrap().clone();
         let packed = deployment_approvals::report::comment::state_in(&comment.body).unwrap();

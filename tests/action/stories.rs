@@ -69,7 +69,7 @@ fn a_rejection_skips_what_needs_it_and_nothing_else() {
     app plat-prod: skipped
     ");
     let comment = stage.comment();
-    assert!(comment.contains("rejected by mona: not during the sale"), "{comment}");
+    assert!(comment.contains("by `mona`: not during the sale"), "{comment}");
     assert!(!comment.contains('@'), "nobody is pinged: {comment}");
     let rows: Value = serde_json::from_str(ended.output("deployments")).unwrap();
     assert_eq!(
@@ -174,7 +174,7 @@ fn a_run_that_people_rerun_while_it_is_watched_counts_as_it_ends_last() {
     ]);
     let stage = Stage::new(world, &list);
     let child = stage.spawn();
-    stage.until("vpc fails", |world| world.sticky(PULL).is_some_and(|comment| comment.body.contains("1 failed")));
+    stage.until("vpc fails", |world| world.sticky(PULL).is_some_and(|comment| comment.body.contains("1\u{a0}failed")));
     stage.github.world(|world| {
         let run = world.dispatches().iter().find(|dispatch| dispatch.inputs["component"] == *"vpc").unwrap().run;
         world.rerun(run, "hubot");
@@ -275,7 +275,7 @@ fn the_comment_tells_the_story() {
     let says =
         |text: &str| stage.until(text, |world| world.sticky(PULL).is_some_and(|comment| comment.body.contains(text)));
     let an_hour_later = || stage.github.world(|world| world.pass(HOUR));
-    says("2 queued · 2 blocked");
+    says("2\u{a0}queued · 2\u{a0}blocked");
     an_hour_later();
     says("1 of 4 deployments waits for approval");
     stage.github.world(|world| {
@@ -284,9 +284,9 @@ fn the_comment_tells_the_story() {
     });
     says("after the backup");
     an_hour_later();
-    says("2 running");
+    says("2\u{a0}running");
     an_hour_later();
-    says("2 of 4 deployments finished · 1 queued");
+    says("2 of 4 deployments finished · 1\u{a0}queued");
     an_hour_later();
     says("waits for approval");
     stage.github.world(|world| {

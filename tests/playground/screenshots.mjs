@@ -19,8 +19,8 @@ const FONT = createRequire(import.meta.url).resolve(
   "@fontsource-variable/noto-sans/files/noto-sans-latin-wght-normal.woff2",
 );
 /** The largest a picture may be, in bytes: they are downloaded with the README, on phones too. */
-const LARGEST = 60_000;
-const PALETTES = [{ quality: 60 }, { quality: 20 }, { colours: 16 }];
+const LARGEST = 60 * 1024;
+const PALETTES = [{ quality: 60 }, { quality: 40 }, { quality: 20 }, { colours: 16 }];
 const SCHEMES = ["light", "dark"];
 /** The page has a margin of 16 px on both sides. */
 const SCREENS = [
@@ -142,7 +142,7 @@ async function shoot(name, place) {
 async function small(png) {
   let smaller;
   for (const palette of PALETTES) {
-    smaller = await sharp(png).png({ palette: true, dither: 0, effort: 10, ...palette }).toBuffer();
+    smaller = await sharp(png).png({ palette: true, dither: 0, effort: 10, compressionLevel: 9, ...palette }).toBuffer();
     if (smaller.length <= LARGEST) break;
   }
   return smaller;

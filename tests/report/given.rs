@@ -20,6 +20,8 @@ pub struct Given {
     pub watcher: Watcher,
     pub findings: Vec<Finding>,
     pub environments: Vec<Environment>,
+    /// What started the run that shows it.
+    pub event: &'static str,
 }
 
 /// Minutes after the rollout began.
@@ -47,6 +49,7 @@ pub fn given(deployments: Vec<Deployment>) -> Given {
         watcher: Watcher::Here,
         findings: Vec::new(),
         environments: Vec::new(),
+        event: "pull_request",
     }
 }
 
@@ -54,7 +57,7 @@ impl Given {
     fn show<T>(&self, shown: impl FnOnce(&View<'_>) -> T) -> T {
         let variables = [
             ("GITHUB_REPOSITORY", "acme/infra"),
-            ("GITHUB_EVENT_NAME", "pull_request"),
+            ("GITHUB_EVENT_NAME", self.event),
             ("GITHUB_EVENT_PATH", "/event.json"),
             ("GITHUB_WORKSPACE", "/"),
             ("GITHUB_RUN_ID", "7000000001"),

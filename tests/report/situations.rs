@@ -1,4 +1,4 @@
-//! Twelve situations, as a reviewer or an on-call finds them. Snapshots are reviewed like code.
+//! Situations, as a reviewer or an on-call finds them. Snapshots are reviewed like code.
 
 use deployment_approvals::{
     checks::Check,
@@ -112,6 +112,34 @@ fn a_lost_dispatch() {
                   for a run of `apply.yml`, then re-run this job to try again";
     let [database, api, cdn] = production();
     insta::assert_snapshot!(shown(&shop(dev(), [database.ended(0, End::Lost, reason), api, cdn])));
+}
+
+#[test]
+fn the_token_may_dispatch_no_more_in_the_midst() {
+    let [database, api, cdn] = production();
+    let problem = "GitHub refuses `POST …/dispatches` (HTTP 403: Resource not accessible by integration)";
+    let remedy = "Add `actions: write` to the job's `permissions:`";
+    let refused = Finding::of(Check::Permission, Severity::Error, problem, remedy).about("the token");
+    let given = shop(dev(), [database.waiting(RUN + 7, &PEOPLE), api, cdn]);
+    insta::assert_snapshot!(Given { watcher: Watcher::Later, findings: vec![refused], ..given }.comment());
+}
+
+#[test]
+fn a_sweep_that_sees_the_end_names_the_job_that_tries_again_without_a_link() {
+    let failed = deployment("network", "", "dev").ended(RUN, End::Failed, "job `apply`");
+    let merge = given(vec![failed]);
+    assert!(merge.comment().contains("- Re-run the [job that began it](https://github.com/acme/infra/actions/runs/7"));
+    let sweep = Given { event: "schedule", ..merge };
+    assert!(sweep.comment().contains("- Re-run the job that began it: it tries"), "{}", sweep.comment());
+}
+
+#[test]
+fn one_component_in_two_environments_has_two_sections_in_the_timeline() {
+    let all = ["dev", "production"].map(|environment| deployment("dns", "global", environment).succeeded(RUN));
+    let summary = given(all.to_vec()).summary();
+    for section in ["  section dns<br>global\n", "  section dns<br>global (2)\n"] {
+        assert_eq!(summary.matches(section).count(), 1, "{summary}");
+    }
 }
 
 fn plan(count: usize) -> Given {

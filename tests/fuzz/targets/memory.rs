@@ -97,6 +97,7 @@ fn view(rollout: &Rollout, stage: Stage, watcher: Watcher) -> View<'_> {
         environments: &[],
         server_url: "https://github.com",
         run_url: "https://github.com/acme/infra/actions/runs/7".to_owned(),
+        merged: true,
         now: Time::UNIX_EPOCH,
     }
 }
