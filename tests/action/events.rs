@@ -3,7 +3,7 @@
 use std::fs;
 
 use serde_json::{Value, json};
-use simulated_github::ChangedFile;
+use simulated_github::{ChangedFile, Fault, When};
 
 use crate::stage::{PULL, Stage, component, world};
 
@@ -30,6 +30,21 @@ fn a_push_finds_its_pull_request_by_the_commit() {
 fn a_push_that_precedes_its_link_is_looked_at_again() {
     let mut world = world();
     world.pulls.get_mut(&PULL).unwrap().linked_from += 300;
+    let mut stage = Stage::new(world, &list());
+    let push = stage.github.world(|world| world.push_of_merge(PULL));
+    event(&mut stage, "push", &push);
+    stage.run().expect("succeeded", 0);
+}
+
+#[test]
+fn a_push_whose_pull_request_is_answered_as_it_was_before_the_merge_is_looked_at_again() {
+    let mut world = world();
+    let before = json!({
+        "number": PULL, "state": "open", "merged": false, "merged_at": null, "merge_commit_sha": null,
+        "title": "", "user": {"login": "octocat"}, "labels": [], "head": {"ref": "wider", "sha": "c0ffee"},
+        "base": {"ref": "main", "sha": "c0ffee", "repo": {"default_branch": "main"}},
+    });
+    world.faults.once(When::get("/pulls/{pull_number}"), Fault::Status(200, before));
     let mut stage = Stage::new(world, &list());
     let push = stage.github.world(|world| world.push_of_merge(PULL));
     event(&mut stage, "push", &push);

@@ -6,7 +6,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use simulated_github::{Fault, When};
+use simulated_github::{Fault, When, World};
 
 use crate::stage::{PULL, Stage, component, world};
 
@@ -78,6 +78,30 @@ fn on_cancel_cancels_what_waits_and_nothing_that_is_approved() {
     stage.wait(child).expect("pending", 1);
     stage.until("vpc is cancelled", |world| world.dispatched(0).unwrap().conclusion() == Some("cancelled"));
     stage.github.world(|world| assert_eq!(world.dispatched(1).unwrap().status(), "in_progress"));
+}
+
+#[test]
+fn on_cancel_spares_what_was_approved_since_the_last_look() {
+    let mut world = world();
+    world.pace.takes = Duration::from_secs(20);
+    let stage = Stage::new(world, &json!([component("vpc", "plat-prod", "prod", &[])]))
+        .input("on-cancel", "cancel-waiting")
+        .input("poll-interval", "20s");
+    // The run is at its gate when it is first looked at: the next look is far away.
+    let child = stage.spawn();
+    stage.until("it is dispatched", |world| world.dispatched(0).is_some_and(|run| run.status() == "waiting"));
+    let looked = |world: &mut World| world.sticky(PULL).is_some_and(|comment| comment.body.contains("queued"));
+    stage.until("that is told", looked);
+    stage.github.world(|world| {
+        let run = world.dispatched(0).unwrap().id;
+        world.approve(run, "prod", "mona", "").unwrap();
+    });
+    stage.until("it runs", |world| world.dispatched(0).unwrap().status() == "in_progress");
+    signal(&child, "TERM");
+    let ended = stage.wait(child);
+    ended.expect("pending", 1);
+    assert!(ended.log.contains("left alone"), "{}", ended.log);
+    stage.github.world(|world| assert_eq!(world.dispatched(0).unwrap().status(), "in_progress"));
 }
 
 #[test]

@@ -1,6 +1,13 @@
 //! Open pull requests: the comment shows what a merge would deploy, and never overwrites a live state.
 
-use std::fs;
+use std::{
+    fs,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use serde_json::json;
 use simulated_github::{Clock, Environment, Fault, When, World};
@@ -327,6 +334,28 @@ fn a_starter_whose_write_must_be_repeated_dispatches_nothing_that_another_began_
         let ended = stage.run();
         assert!(stage.dispatched().is_empty(), "{name}: dispatched twice\n{}", ended.log);
     }
+}
+
+#[test]
+fn a_starter_whose_write_lands_late_adopts_what_another_dispatched() {
+    let mut world = world();
+    world.comment(PULL, world.identity.clone(), &not_begun());
+    world.faults.once(When::patch("/comments/{comment_id}"), Fault::HangBefore(Duration::from_millis(800)));
+    let hangs = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&hangs);
+    world.on_request(move |_, request| {
+        if request.request.method == "PATCH" {
+            seen.store(true, Ordering::Relaxed);
+        }
+    });
+    let list = json!([component("vpc", "plat-prod", "prod", &[])]);
+    let mut stage = Stage::new(world, &list).input("wait", "false");
+    let slow = stage.spawn();
+    stage.until("its write hangs", |_| hangs.load(Ordering::Relaxed));
+    stage.set("GITHUB_RUN_ID", "7000000002");
+    stage.run();
+    stage.wait(slow);
+    assert_eq!(stage.github.world(|world| world.dispatches().len()), 1, "{}", stage.log());
 }
 
 /// A comment whose state says that nothing has begun.

@@ -1,7 +1,11 @@
 //! Coming back: from another process's state, which is not believed before it is checked.
 
 use serde_json::json;
-use simulated_github::{Fault, ReviewState::Approved, User, When};
+use simulated_github::{
+    Fault,
+    ReviewState::{Approved, Rejected},
+    User, When,
+};
 
 use crate::stage::{PULL, Stage, component, will_say, world};
 
@@ -265,4 +269,25 @@ fn a_holder_whose_comment_is_another_ones_dispatches_nothing_more() {
     assert_eq!(ended.code, Some(1), "{}", ended.log);
     assert!(ended.log.contains("took this rollout over"), "{}", ended.log);
     assert_eq!(stage.github.world(|world| world.dispatches().len()), 1);
+}
+
+#[test]
+fn an_end_that_is_known_stays_though_its_run_is_deleted() {
+    let mut world = world();
+    will_say(&mut world, "vpc", "prod", Rejected, "no");
+    world.environment(simulated_github::Environment::named("later").reviewed_by(&["mona"]));
+    let list = json!([component("vpc", "plat-prod", "prod", &[]), component("dns", "plat-later", "later", &[])]);
+    let mut stage = Stage::new(world, &list).input("wait", "false");
+    stage.run().expect("pending", 0);
+    stage.until("vpc is rejected", |world| world.dispatched(0).unwrap().status() == "completed");
+    stage.next_attempt();
+    stage.run().expect("rejected", 1);
+    stage.github.world(|world| {
+        let run = world.dispatched(0).unwrap().id;
+        world.delete_run(run);
+    });
+    for _ in 0..2 {
+        stage.next_attempt();
+        stage.run().expect("rejected", 1);
+    }
 }
