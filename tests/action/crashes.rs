@@ -118,8 +118,8 @@ fn comparable(comment: &str) -> String {
         (r"runs/\d+", "runs/N"),
         (r"#\d{5,}|\b\d{11}\b", "N"),
         (r"\d{4}[-\u{2011}]\d\d[-\u{2011}]\d\d[T \u{a0}]\d\d:\d\d(:\d\d)?Z?", "T"),
-        (r" · (waited|ran) \d+[hms]( \d+[hms])*", ""),
-        (r"\| (waited|ran) \d+[hms]( \d+[hms])*( · )?", "| "),
+        (r" · (waited|ran)(\u{a0}\d+[hms])+", ""),
+        (r"\| (waited|ran)(\u{a0}\d+[hms])+( · )?", "| "),
         (r"(?s)<details><summary>⚠️ The checks found.*?</details>\n\n", ""),
     ];
     let text = cuts.iter().fold(comment.to_owned(), |text, (pattern, with)| {
@@ -128,7 +128,7 @@ fn comparable(comment: &str) -> String {
     // Decisions stand in the order in which they were seen.
     let (mut lines, mut decisions) = (Vec::new(), Vec::new());
     for line in text.lines() {
-        if line.starts_with("| ✅ approved |") { decisions.push(line) } else { lines.push(line) }
+        if line.starts_with("| ✅\u{a0}approved by") { decisions.push(line) } else { lines.push(line) }
     }
     decisions.sort_unstable();
     lines.extend(decisions);
