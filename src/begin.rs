@@ -332,7 +332,8 @@ fn report(case: &Case<'_>, record: &Record) -> Over {
 
 /// What a rollout has come to as its state tells.
 pub fn as_told(job: &Job<'_>, record: &Record, now: Time) -> Over {
-    let view = View::of(&record.rollout, record.stage, Watcher::Later, &job.context, now);
+    let view =
+        View::of(&record.rollout, record.stage, Watcher::Later, &job.context, now).begun_by(record.hand.began().0);
     let tally = view.tally();
     Over {
         summary: summary::render(&view),

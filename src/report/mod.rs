@@ -56,8 +56,8 @@ pub struct View<'a> {
     pub server_url: &'a str,
     /// The page of the workflow run this process belongs to.
     pub run_url: String,
-    /// The merge itself started that run, so its job is the one that began the rollout.
-    pub merged: bool,
+    /// The page of the run that began the rollout: re-run, it tries again. A sweep that follows it is another.
+    pub job_url: String,
     /// Now. The comment must not show it, or it would have to be written again at every look.
     pub now: Time,
 }
@@ -86,7 +86,7 @@ impl<'a> View<'a> {
             environments: &[],
             server_url: &context.server_url,
             run_url: context.run_url(),
-            merged: matches!(context.event_name.as_str(), "pull_request" | "pull_request_target" | "push"),
+            job_url: context.run_url(),
             now,
         }
     }
@@ -94,6 +94,12 @@ impl<'a> View<'a> {
     /// With what preflight found, and the environments it read.
     pub fn checked(self, findings: &'a [Finding], environments: &'a [Environment]) -> Self {
         Self { findings, environments, ..self }
+    }
+
+    /// With the run that began it.
+    pub fn begun_by(self, run: u64) -> Self {
+        let page = self.run_url.rsplit_once('/').map(|(pages, _)| format!("{pages}/{run}"));
+        Self { job_url: page.unwrap_or_default(), ..self }
     }
 
     /// With why nothing is deployed, where that is on purpose.

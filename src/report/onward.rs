@@ -58,7 +58,7 @@ fn unwatched(view: &View<'_>, why: &str) -> String {
         "\n> [!WARNING]\n> **Nobody is watching any more** ({}). What is under way goes on by itself{blocked}; this \
          comment stays as it is until the [job]({}) is re-run: it goes on from here, and dispatches nothing twice.\n",
         escape::prose(&escape::short(why, 300)),
-        view.run_url
+        view.job_url
     )
 }
 
@@ -100,9 +100,8 @@ fn again(view: &View<'_>) -> Vec<String> {
     if tally.failed + tally.rejected + tally.cancelled == 0 {
         return Vec::new();
     }
-    // A sweep that finished it is not the job that tries it again, and does not know that job's page.
-    let job = "job that began it";
-    let job = if view.merged { format!("[{job}]({})", view.run_url) } else { job.to_owned() };
+    // A sweep that finished it is not the job that tries it again.
+    let job = format!("[job that began it]({})", view.job_url);
     let mut lines = vec![if view.stage == Stage::Finished {
         format!(
             "Re-run the {job}: it tries once more what did not succeed, with what was skipped because of it. What \

@@ -323,7 +323,7 @@ mod tests {
             environments: &[],
             server_url: "https://github.com",
             run_url: "https://github.com/acme/infrastructure/actions/runs/7".to_owned(),
-            merged: true,
+            job_url: String::new(),
             now: record.rollout.started_at,
         };
         let body = comment::render(&view, "", &text);

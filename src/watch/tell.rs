@@ -59,7 +59,8 @@ impl Watch<'_> {
         let hand = Hand { released: stage == Stage::Finished || *watcher != Watcher::Here, ..self.case.hand.clone() };
         let record = Record { stage, hand, origin: self.origin.clone(), rollout: self.rollout.clone() };
         let view = View::of(&record.rollout, stage, watcher.clone(), &self.case.job.context, self.case.github.now())
-            .checked(&self.checked.findings, &[]);
+            .checked(&self.checked.findings, &[])
+            .begun_by(self.case.hand.began().0);
         let body = comment::render(&view, &record.rollout.subject.comment_key, &state::encode(&record));
         log::redact(&body, &self.case.job.inputs.token)
     }
@@ -108,7 +109,8 @@ impl Watch<'_> {
 
     fn summary(&self, stage: Stage, watcher: &Watcher) -> String {
         let view = View::of(&self.rollout, stage, watcher.clone(), &self.case.job.context, self.case.github.now())
-            .checked(&self.checked.findings, &[]);
+            .checked(&self.checked.findings, &[])
+            .begun_by(self.case.hand.began().0);
         summary::render(&view)
     }
 }

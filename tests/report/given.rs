@@ -20,8 +20,8 @@ pub struct Given {
     pub watcher: Watcher,
     pub findings: Vec<Finding>,
     pub environments: Vec<Environment>,
-    /// What started the run that shows it.
-    pub event: &'static str,
+    /// The run that began it.
+    pub began: u64,
 }
 
 /// Minutes after the rollout began.
@@ -49,7 +49,7 @@ pub fn given(deployments: Vec<Deployment>) -> Given {
         watcher: Watcher::Here,
         findings: Vec::new(),
         environments: Vec::new(),
-        event: "pull_request",
+        began: 7_000_000_001,
     }
 }
 
@@ -57,7 +57,7 @@ impl Given {
     fn show<T>(&self, shown: impl FnOnce(&View<'_>) -> T) -> T {
         let variables = [
             ("GITHUB_REPOSITORY", "acme/infra"),
-            ("GITHUB_EVENT_NAME", self.event),
+            ("GITHUB_EVENT_NAME", "pull_request"),
             ("GITHUB_EVENT_PATH", "/event.json"),
             ("GITHUB_WORKSPACE", "/"),
             ("GITHUB_RUN_ID", "7000000001"),
@@ -66,7 +66,7 @@ impl Given {
         .map(|(name, value)| (name.to_owned(), value.to_owned()));
         let context = Context::read(&variables).expect("a context");
         let view = View::of(&self.rollout, self.stage, self.watcher.clone(), &context, at(300));
-        shown(&view.checked(&self.findings, &self.environments))
+        shown(&view.checked(&self.findings, &self.environments).begun_by(self.began))
     }
 
     /// The comment as it is sent.

@@ -125,12 +125,13 @@ fn the_token_may_dispatch_no_more_in_the_midst() {
 }
 
 #[test]
-fn a_sweep_that_sees_the_end_names_the_job_that_tries_again_without_a_link() {
+fn a_sweep_that_sees_the_end_links_the_job_that_tries_again() {
     let failed = deployment("network", "", "dev").ended(RUN, End::Failed, "job `apply`");
     let merge = given(vec![failed]);
     assert!(merge.comment().contains("- Re-run the [job that began it](https://github.com/acme/infra/actions/runs/7"));
-    let sweep = Given { event: "schedule", ..merge };
-    assert!(sweep.comment().contains("- Re-run the job that began it: it tries"), "{}", sweep.comment());
+    let sweep = Given { began: 6_000_000_009, ..merge };
+    let job = "- Re-run the [job that began it](https://github.com/acme/infra/actions/runs/6000000009): it tries";
+    assert!(sweep.comment().contains(job), "{}", sweep.comment());
 }
 
 #[test]

@@ -97,7 +97,7 @@ fn view(rollout: &Rollout, stage: Stage, watcher: Watcher) -> View<'_> {
         environments: &[],
         server_url: "https://github.com",
         run_url: "https://github.com/acme/infra/actions/runs/7".to_owned(),
-        merged: true,
+        job_url: "https://github.com/acme/infra/actions/runs/6".to_owned(),
         now: Time::UNIX_EPOCH,
     }
 }
