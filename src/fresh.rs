@@ -315,8 +315,9 @@ pub async fn hold(mut watch: Watch<'_>) -> Result<Begun<'_>, Failure> {
     // Where nothing is to be dispatched, there is nothing to follow either.
     let finished = watch.rollout.standings().iter().all(|standing| standing.status.finished());
     let stage = if finished { Stage::Finished } else { Stage::Live };
-    // Where there was a comment, another starter may have taken it, and dispatched, while this one's write was slow.
-    watch.resumed |= watch.case.sticky.as_ref().is_some_and(|sticky| sticky.place().is_some());
+    // Another starter may have taken it, and dispatched, while this one's write was slow; or its comment was deleted
+    // before this one looked. A list that is as it was costs nothing.
+    watch.resumed = true;
     match watch.take(stage).await {
         Ok(true) => Ok(Begun::Watch(Box::new(watch))),
         Ok(false) => Ok(Begun::Overtaken(Box::new(watch.case))),

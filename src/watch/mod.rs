@@ -66,8 +66,8 @@ pub struct Watch<'a> {
     pub logged: Vec<Status>,
     /// Why nothing more may be dispatched: what is under way is still followed to its end.
     pub barred: Option<String>,
-    /// The rollout comes from a state, which may be older than what was dispatched: people restore a comment's
-    /// earlier text, and two processes may take at one moment. Looked for before anything is dispatched.
+    /// The rollout was taken, and its state may be older than what was dispatched: people restore a comment's earlier
+    /// text or delete it, and two processes may take at one moment. Looked for before anything is dispatched.
     pub resumed: bool,
     /// When the rollout was taken, until something is sent.
     pub taken: Option<Instant>,
