@@ -356,10 +356,10 @@ impl Watch<'_> {
         if let Some(sticky) = &mut self.case.sticky {
             sticky.set_github(&quick);
         }
-        let why = if doomed.is_empty() {
-            why.to_owned()
-        } else {
-            format!("{why}, and the cancellation of {} runs was asked for with it", doomed.len())
+        let why = match doomed.len() {
+            0 => why.to_owned(),
+            1 => format!("{why}, and the cancellation of one run was asked for with it"),
+            count => format!("{why}, and the cancellation of {count} runs was asked for with it"),
         };
         let watcher = Watcher::Nobody(why);
         self.case.job.files.outputs(&self.outputs(&self.rollout.standings()).lines());
