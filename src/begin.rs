@@ -176,18 +176,8 @@ pub async fn with_pull<'a>(
             ));
         }
     };
-    let subject = Subject {
-        repository: job.context.repository.clone(),
-        pull_request: pull.number,
-        merge_commit,
-        head_sha: pull.head_sha.clone(),
-        base_ref: pull.base_ref.clone(),
-        comment_key: job.inputs.comment_key.clone(),
-        author: pull.author.clone(),
-        merged_by: pull.merged_by.clone(),
-        together: together.iter().map(|pull| pull.number).collect(),
-        left_out: Vec::new(),
-    };
+    let numbers = together.iter().map(|pull| pull.number).collect();
+    let subject = Subject { together: numbers, ..subject(&job, &pull, merge_commit) };
     let hand = Hand { run: job.context.run_id, attempt: job.context.run_attempt, nonce: nonce(), ..Hand::default() };
     let mut case = Case { job, github, pull, together, subject, hand, sticky: None };
     let found = if case.job.inputs.comment && !case.job.inputs.dry_run {
@@ -198,6 +188,21 @@ pub async fn with_pull<'a>(
         Found::Nothing
     };
     go_on(case, found, given, merge_event).await
+}
+
+/// What a rollout of this pull request is about.
+pub fn subject(job: &Job<'_>, pull: &Pull, merge_commit: String) -> Subject {
+    Subject {
+        repository: job.context.repository.clone(),
+        pull_request: pull.number,
+        merge_commit,
+        head_sha: pull.head_sha.clone(),
+        base_ref: pull.base_ref.clone(),
+        comment_key: job.inputs.comment_key.clone(),
+        author: pull.author.clone(),
+        merged_by: pull.merged_by.clone(),
+        ..Subject::default()
+    }
 }
 
 /// What a new rollout is made of.
@@ -255,24 +260,26 @@ async fn go_on<'a>(
         case = *back;
         // Whatever made this process look again, it must not look in a hurry.
         case.job.patience.pause(case.job.tempo.retry_first, None).await?;
-        found = match &mut case.sticky {
-            Some(sticky) => sticky.reread().await?,
-            None => Found::Nothing,
-        };
+        found = reread(&mut case).await?;
         // A living holder writes a comment that was deleted or damaged anew: only it dispatches.
         while let (Some(hand), Found::Nothing | Found::Unreadable(Unreadable::Damaged(_))) = (&followed, &found)
             && !has_ended(&case.github, hand).await?
         {
             case.job.patience.pause(case.job.inputs.poll_interval, None).await?;
-            found = match &mut case.sticky {
-                Some(sticky) => sticky.reread().await?,
-                None => Found::Nothing,
-            };
+            found = reread(&mut case).await?;
         }
         if matches!(found, Found::Nothing) {
             // There was a state: what it knew must not be taken for nothing.
             found = Found::Unreadable(Unreadable::Damaged("the comment was deleted".to_owned()));
         }
+    }
+}
+
+/// What the comment says now.
+async fn reread(case: &mut Case<'_>) -> Result<Found, Trouble> {
+    match &mut case.sticky {
+        Some(sticky) => sticky.reread().await,
+        None => Ok(Found::Nothing),
     }
 }
 
@@ -429,7 +436,6 @@ async fn take<'a>(
     let observer = Observer::new(case.job.tempo.lost, resend);
     let mut watch = fresh::watch(case, record.rollout, record.origin, checked, observer);
     watch.barred = barred;
-    watch.resumed = true;
     fresh::hold(watch).await
 }
 

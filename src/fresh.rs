@@ -146,7 +146,7 @@ pub async fn prepare(
     basis: &Basis,
     inputs: &Inputs,
 ) -> Result<(Rollout, Checked), Failure> {
-    let mut rollout = Rollout { subject: subject.clone(), started_at: github.now(), deployments: Vec::new() };
+    let mut rollout = Rollout::empty(subject, github.now());
     let made = if basis.findings.is_empty() {
         plan::make(subject, &basis.config, &basis.items)
     } else {
@@ -300,7 +300,7 @@ pub fn watch<'a>(case: Case<'a>, rollout: Rollout, origin: Origin, checked: Chec
         warned: None,
         taken: None,
         rewritten: false,
-        resumed: false,
+        searched: false,
         overtaken: false,
         case,
     }
@@ -315,9 +315,6 @@ pub async fn hold(mut watch: Watch<'_>) -> Result<Begun<'_>, Failure> {
     // Where nothing is to be dispatched, there is nothing to follow either.
     let finished = watch.rollout.standings().iter().all(|standing| standing.status.finished());
     let stage = if finished { Stage::Finished } else { Stage::Live };
-    // Another starter may have taken it, and dispatched, while this one's write was slow; or its comment was deleted
-    // before this one looked. A list that is as it was costs nothing.
-    watch.resumed = true;
     match watch.take(stage).await {
         Ok(true) => Ok(Begun::Watch(Box::new(watch))),
         Ok(false) => Ok(Begun::Overtaken(Box::new(watch.case))),

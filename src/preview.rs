@@ -5,12 +5,11 @@ use futures_util::future::try_join;
 
 use crate::{
     Failure,
-    begin::{Begun, Case, Job, skipped},
+    begin::{Begun, Case, Job, skipped, subject},
     finding,
     fresh::prepare,
     github::{Github, Pull, Trouble},
     given::{Basis, Given},
-    plan::Subject,
     preflight::Checked,
     report::{annotations, log},
     rollout::Rollout,
@@ -25,17 +24,8 @@ use crate::{
 /// # Errors
 /// GitHub cannot be asked.
 pub async fn preview<'a>(job: Job<'a>, github: Github, pull: Pull, given: &Given) -> Result<Begun<'a>, Failure> {
-    let subject = Subject {
-        repository: job.context.repository.clone(),
-        pull_request: pull.number,
-        merge_commit: pull.test_merge().unwrap_or(&pull.head_sha).to_owned(),
-        head_sha: pull.head_sha.clone(),
-        base_ref: pull.base_ref.clone(),
-        comment_key: job.inputs.comment_key.clone(),
-        author: pull.author.clone(),
-        merged_by: String::new(),
-        ..Subject::default()
-    };
+    let merge_commit = pull.test_merge().unwrap_or(&pull.head_sha).to_owned();
+    let subject = subject(&job, &pull, merge_commit);
     let hand = Hand { run: job.context.run_id, attempt: job.context.run_attempt, ..Hand::default() };
     let (reason, basis) = match labelled_off(&pull, job.inputs) {
         Some(reason) => (Some(reason), Basis::default()),
@@ -48,10 +38,7 @@ pub async fn preview<'a>(job: Job<'a>, github: Github, pull: Pull, given: &Given
         }
     };
     let (rollout, checked) = match reason {
-        Some(_) => {
-            let rollout = Rollout { subject: subject.clone(), started_at: github.now(), deployments: Vec::new() };
-            (rollout, Checked::default())
-        }
+        Some(_) => (Rollout::empty(&subject, github.now()), Checked::default()),
         None => prepare(&github, &pull, &subject, &basis, job.inputs).await?,
     };
     annotations::show(&checked.findings);

@@ -209,6 +209,11 @@ impl Deployment {
 }
 
 impl Rollout {
+    /// Without deployments.
+    pub fn empty(subject: &Subject, started_at: Time) -> Self {
+        Self { subject: subject.clone(), started_at, deployments: Vec::new() }
+    }
+
     /// The id of a deployment's current try.
     pub fn id(&self, deployment: &Deployment) -> String {
         deployment.planned.id(&self.subject, deployment.tries)

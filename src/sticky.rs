@@ -3,10 +3,8 @@
 //! Until this process holds the rollout, it gives way: what it writes replaces only what it has read. So
 //! neither a preview nor a refusal nor a second starter can overwrite a live state, however late it comes.
 
-use std::time::Duration;
-
 use crate::{
-    github::{Comment, Github, Patience, Trouble, Viewer},
+    github::{Comment, Github, Trouble, Viewer},
     report::comment,
     state::{self, Record, Unreadable},
 };
@@ -203,13 +201,7 @@ impl Sticky {
     /// GitHub has no compare-and-swap, so it is done as Fischer does it: look that nobody was quicker, write at once
     /// or look again, wait for as long as another one's write may take, and look what stands. Who comes later than
     /// that sees it at the first look.
-    pub async fn take(
-        &mut self,
-        body: &str,
-        nonce: &str,
-        settle: Duration,
-        patience: &Patience,
-    ) -> Result<bool, Trouble> {
+    pub async fn take(&mut self, body: &str, nonce: &str) -> Result<bool, Trouble> {
         let mut tries = 0;
         while let Some(known) = &self.comment {
             match self.github.update_comment_once(known.id, body, async || self.allowed().await).await {
@@ -227,7 +219,7 @@ impl Sticky {
             Some(comment) => body.clone_into(&mut comment.body),
             None => self.create(body).await?,
         }
-        patience.pause(settle, None).await?;
+        self.github.settle().await?;
         self.stands(nonce).await
     }
 
@@ -265,11 +257,17 @@ impl Sticky {
     }
 }
 
+/// The record in a comment.
+///
+/// # Errors
+/// There is none that can be read.
+pub fn remembered(body: &str) -> Result<Record, Unreadable> {
+    let none = || Unreadable::Damaged("its last line holds no state".to_owned());
+    state::decode(comment::state_in(body).ok_or_else(none)?)
+}
+
 fn read(body: &str) -> Found {
-    let Some(packed) = comment::state_in(body) else {
-        return Found::Unreadable(Unreadable::Damaged("its last line holds no state".to_owned()));
-    };
-    match state::decode(packed) {
+    match remembered(body) {
         Ok(record) => Found::Record(Box::new(record)),
         Err(unreadable) => Found::Unreadable(unreadable),
     }

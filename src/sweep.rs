@@ -15,7 +15,8 @@ use crate::{
     github::{Github, Trouble},
     inputs::{OnCancel, OnTimeout},
     report::{comment, outputs, outputs::Outputs, summary},
-    state::{self, Record, Stage, Unreadable},
+    state::{Record, Stage, Unreadable},
+    sticky,
     tally::{Outcome, Tally},
     watch::Ended,
 };
@@ -129,9 +130,7 @@ async fn unfinished(job: &Job<'_>, github: &Github) -> Result<Swept, Trouble> {
 
 /// The comment's own place decides, not what its state says.
 fn read(pull: u64, body: &str) -> Result<Record, Unreadable> {
-    let packed = comment::state_in(body)
-        .ok_or_else(|| Unreadable::Damaged("the comment's last line holds no state".to_owned()))?;
-    let record = state::decode(packed)?;
+    let record = sticky::remembered(body)?;
     match record.rollout.subject.pull_request {
         named if named == pull => Ok(record),
         named => Err(Unreadable::Damaged(format!("it is of pull request #{named}"))),
@@ -189,13 +188,7 @@ impl Swept {
         let mut tally = Tally::default();
         let mut rows = Vec::new();
         for (pull, over) in &self.rollouts {
-            let Tally { succeeded, failed, rejected, cancelled, skipped, pending } = over.outputs.tally;
-            tally.succeeded += succeeded;
-            tally.failed += failed;
-            tally.rejected += rejected;
-            tally.cancelled += cancelled;
-            tally.skipped += skipped;
-            tally.pending += pending;
+            tally += over.outputs.tally;
             let own = over.outputs.deployments.iter().cloned();
             rows.extend(own.map(|row| outputs::Row { pull_request: Some(*pull), ..row }));
         }

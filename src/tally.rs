@@ -59,6 +59,18 @@ pub struct Tally {
     pub pending: usize,
 }
 
+impl std::ops::AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        let Self { succeeded, failed, rejected, cancelled, skipped, pending } = other;
+        self.succeeded += succeeded;
+        self.failed += failed;
+        self.rejected += rejected;
+        self.cancelled += cancelled;
+        self.skipped += skipped;
+        self.pending += pending;
+    }
+}
+
 impl Tally {
     /// Counts the standings.
     pub fn of(standings: &[Standing]) -> Self {

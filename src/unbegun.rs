@@ -52,7 +52,7 @@ pub async fn over<'a>(
         && (worth_a_comment || sticky.place().is_some())
     {
         // Of what has not begun, only the stage is remembered.
-        let empty = Rollout { deployments: Vec::new(), ..rollout.clone() };
+        let empty = Rollout::empty(&rollout.subject, rollout.started_at);
         let hand = Hand { released: true, ..case.hand.clone() };
         let record = Record { stage, hand, origin: case.job.context.origin.clone(), rollout: empty };
         let packed = match belief {
@@ -141,7 +141,7 @@ pub async fn unwanted<'a>(case: Case<'a>, memory: &Memory, reason: &str) -> Resu
         return Ok(skipped(Some(case.pull.number), reason));
     }
     log::notice(reason);
-    let nothing = Rollout { subject: case.subject.clone(), started_at: case.github.now(), deployments: Vec::new() };
+    let nothing = Rollout::empty(&case.subject, case.github.now());
     over(case, nothing, &Checked::default(), Stage::Refused, Some(reason), Belief::Certain).await
 }
 

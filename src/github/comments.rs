@@ -165,10 +165,7 @@ impl Github {
         body: &str,
         allowed: impl AsyncFn() -> Result<(), Trouble>,
     ) -> Result<(), Trouble> {
-        let path = format!("{}/issues/comments/{id}", self.repo);
-        let body = json!({ "body": body }).to_string();
-        let call = Call::write(Method::PATCH, &path, Some(body), Repeat::Always, Kind::Write);
-        self.http.send_while(&call, allowed).await.map(drop)
+        self.edit_comment(id, body, Repeat::Always, allowed).await
     }
 
     /// The same in one try: with [`Trouble::Unanswered`] it is not sure.
@@ -178,9 +175,19 @@ impl Github {
         body: &str,
         allowed: impl AsyncFn() -> Result<(), Trouble>,
     ) -> Result<(), Trouble> {
+        self.edit_comment(id, body, Repeat::Never, allowed).await
+    }
+
+    async fn edit_comment(
+        &self,
+        id: u64,
+        body: &str,
+        repeat: Repeat,
+        allowed: impl AsyncFn() -> Result<(), Trouble>,
+    ) -> Result<(), Trouble> {
         let path = format!("{}/issues/comments/{id}", self.repo);
         let body = json!({ "body": body }).to_string();
-        let call = Call::write(Method::PATCH, &path, Some(body), Repeat::Never, Kind::Write);
+        let call = Call::write(Method::PATCH, &path, Some(body), repeat, Kind::Write);
         self.http.send_while(&call, allowed).await.map(drop)
     }
 

@@ -4,7 +4,7 @@
 
 use serde::Deserialize;
 
-use super::{Github, Trouble, has_next, http::Call, parse, runs::ReviewerWire, workflows::segment};
+use super::{Github, Trouble, runs::ReviewerWire, workflows::segment};
 use crate::run::Reviewer;
 
 /// An environment.
@@ -150,18 +150,8 @@ impl From<Wire> for Environment {
 impl Github {
     /// All environments of the repository. Custom rules are not among their rules.
     pub async fn environments(&self) -> Result<Vec<Environment>, Trouble> {
-        let mut all = Vec::new();
-        for page in 1..=100 {
-            let path = format!("{}/environments?per_page=100&page={page}", self.repo);
-            let reply = self.http.send(&Call::get(&path)).await?;
-            let wire: Page = parse(&reply, &path)?;
-            let full = wire.environments.len() >= 100;
-            all.extend(wire.environments.into_iter().map(Environment::from));
-            if !has_next(&reply, full) {
-                break;
-            }
-        }
-        Ok(all)
+        let wires = self.all_in(&format!("{}/environments", self.repo), 100, |page: Page| page.environments).await?;
+        Ok(wires.into_iter().map(Environment::from).collect())
     }
 
     /// The apps whose custom rules must agree.

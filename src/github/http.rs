@@ -265,12 +265,7 @@ impl Http {
         uri: &str,
         allowed: impl AsyncFn() -> Result<(), Trouble>,
     ) -> Result<Reply, Trouble> {
-        let mut pauses = ExponentialBuilder::new()
-            .with_min_delay(self.tempo.retry_first)
-            .with_max_delay(self.tempo.retry_most)
-            .with_jitter()
-            .without_max_times()
-            .build();
+        let mut pauses = self.pauses();
         let mut last = None;
         let (mut tries, mut denials) = (0u32, 0);
         // What is not there can take a while to show; of a file it is believed sooner, since many are not there.
@@ -321,8 +316,23 @@ impl Http {
 
     /// Pauses before something that came to nothing so many times is done anew.
     pub async fn back_off(&self, times: u32) -> Result<(), Trouble> {
-        let pause = self.tempo.retry_first * 2u32.saturating_pow(times.min(16));
-        self.patience.pause(pause.min(self.tempo.retry_most), None).await
+        let pause = self.pauses().nth(times as usize).unwrap_or(self.tempo.retry_most);
+        self.patience.pause(pause, None).await
+    }
+
+    /// Waits for as long as another process's write may take.
+    pub async fn settle(&self) -> Result<(), Trouble> {
+        self.patience.pause(self.tempo.settle, None).await
+    }
+
+    /// The pauses before something is tried again, growing.
+    fn pauses(&self) -> impl Iterator<Item = Duration> + use<> {
+        ExponentialBuilder::new()
+            .with_min_delay(self.tempo.retry_first)
+            .with_max_delay(self.tempo.retry_most)
+            .with_jitter()
+            .without_max_times()
+            .build()
     }
 
     async fn pace(&self, kind: Kind) -> Result<(), Trouble> {

@@ -99,6 +99,14 @@ impl Github {
         self.http.back_off(times).await
     }
 
+    /// Waits for as long as another process's write may take.
+    ///
+    /// # Errors
+    /// Patience ended.
+    pub async fn settle(&self) -> Result<(), Trouble> {
+        self.http.settle().await
+    }
+
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Trouble> {
         let call = Call::get(path);
         parse(&self.http.send(&call).await?, path)
@@ -106,14 +114,24 @@ impl Github {
 
     /// All pages of a list.
     async fn all<T: DeserializeOwned>(&self, path: &str, most_pages: u32) -> Result<Vec<T>, Trouble> {
+        self.all_in(path, most_pages, |items: Vec<T>| items).await
+    }
+
+    /// All pages of a list that stands in an object.
+    async fn all_in<W: DeserializeOwned, T>(
+        &self,
+        path: &str,
+        most_pages: u32,
+        items: impl Fn(W) -> Vec<T>,
+    ) -> Result<Vec<T>, Trouble> {
         let mut all = Vec::new();
         let joint = if path.contains('?') { '&' } else { '?' };
         for page in 1..=most_pages {
             let path = format!("{path}{joint}per_page=100&page={page}");
             let reply = self.http.send(&Call::get(&path)).await?;
-            let items: Vec<T> = parse(&reply, &path)?;
-            let full = items.len() >= 100;
-            all.extend(items);
+            let page = items(parse(&reply, &path)?);
+            let full = page.len() >= 100;
+            all.extend(page);
             if !has_next(&reply, full) {
                 break;
             }

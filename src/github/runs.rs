@@ -7,7 +7,7 @@
 
 use chrono::{DateTime, Utc};
 use http::{Method, header};
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{
     Github, Trouble, has_next,
@@ -206,14 +206,11 @@ impl Github {
             None => format!("{}/actions/runs", self.repo),
         };
         let path = format!("{list}?per_page=100&page={page}");
-        let reply = self.http.send(&Call { etag, ..Call::get(&path) }).await?;
-        if reply.status.as_u16() == 304 {
-            return Ok(Fresh::Same);
-        }
-        let wire: RunsWire = parse(&reply, &path)?;
-        let more = has_next(&reply, wire.workflow_runs.len() >= 100);
-        let runs = wire.workflow_runs.into_iter().map(RunFacts::from).collect();
-        Ok(Fresh::New { etag: tag(&reply), value: (runs, more) })
+        self.unless(&path, etag, |reply, wire: RunsWire| {
+            let more = has_next(reply, wire.workflow_runs.len() >= 100);
+            (wire.workflow_runs.into_iter().map(RunFacts::from).collect(), more)
+        })
+        .await
     }
 
     /// One run.
@@ -225,12 +222,22 @@ impl Github {
     /// One run, unless it is as it was.
     pub async fn run_unless(&self, id: u64, etag: Option<&str>) -> Result<Fresh<RunFacts>, Trouble> {
         let path = format!("{}/actions/runs/{id}", self.repo);
-        let reply = self.http.send(&Call { etag, ..Call::get(&path) }).await?;
+        self.unless(&path, etag, |_, wire: RunWire| wire.into()).await
+    }
+
+    /// What is at a path, unless it is as it was.
+    async fn unless<W: DeserializeOwned, T>(
+        &self,
+        path: &str,
+        etag: Option<&str>,
+        value: impl FnOnce(&Reply, W) -> T,
+    ) -> Result<Fresh<T>, Trouble> {
+        let reply = self.http.send(&Call { etag, ..Call::get(path) }).await?;
         if reply.status.as_u16() == 304 {
             return Ok(Fresh::Same);
         }
-        let wire: RunWire = parse(&reply, &path)?;
-        Ok(Fresh::New { etag: tag(&reply), value: wire.into() })
+        let wire = parse(&reply, path)?;
+        Ok(Fresh::New { etag: tag(&reply), value: value(&reply, wire) })
     }
 
     /// One attempt of a run.
@@ -263,18 +270,9 @@ impl Github {
     /// The jobs of a run's latest attempt. A matrix has up to 256, and a run may have several.
     pub async fn jobs(&self, run: u64) -> Result<Vec<Job>, Trouble> {
         const MOST_PAGES: u32 = 10;
-        let mut jobs = Vec::new();
-        for page in 1..=MOST_PAGES {
-            let path = format!("{}/actions/runs/{run}/jobs?filter=latest&per_page=100&page={page}", self.repo);
-            let reply = self.http.send(&Call::get(&path)).await?;
-            let wire: JobsWire = parse(&reply, &path)?;
-            let full = wire.jobs.len() >= 100;
-            jobs.extend(wire.jobs.into_iter().map(Job::from));
-            if !has_next(&reply, full) {
-                break;
-            }
-        }
-        Ok(jobs)
+        let path = format!("{}/actions/runs/{run}/jobs?filter=latest", self.repo);
+        let wires = self.all_in(&path, MOST_PAGES, |page: JobsWire| page.jobs).await?;
+        Ok(wires.into_iter().map(Job::from).collect())
     }
 
     /// Cancels a run; one that has ended already is fine.

@@ -123,11 +123,11 @@ fn links(view: &View<'_>, deployments: &[&Deployment], asked: bool, then: &str, 
     };
     let pages: Vec<String> = deployments.iter().filter_map(link).collect();
     match pages.as_slice() {
-        [] => format!("  {}\n", upper(then)),
+        [] => format!("  {}\n", words::capital(then)),
         [one] => format!("  **{one}**: {then}\n"),
         few if few.len() <= LINKED => {
             let lines: Vec<String> = few.iter().map(|page| format!("  - **{page}**\n")).collect();
-            format!("  {}\n{}", upper(then), lines.concat())
+            format!("  {}\n{}", words::capital(then), lines.concat())
         }
         many => {
             let lines = many.iter().map(|page| format!("  - {page}\n"));
@@ -137,16 +137,10 @@ fn links(view: &View<'_>, deployments: &[&Deployment], asked: bool, then: &str, 
                 lines.push_str(&format!("  - and {more} more, by the table's links\n"));
             }
             // The blank lines and the indentation keep the list inside the entry.
-            let then = upper(then);
+            let then = words::capital(then);
             format!("  {then}\n\n  <details><summary>{title}</summary>\n\n{lines}\n  </details>\n\n")
         }
     }
-}
-
-/// A sentence's first letter.
-fn upper(sentence: &str) -> String {
-    let mut letters = sentence.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 /// What an approval sets going: the deployment itself, and all that comes after it.

@@ -10,7 +10,7 @@ use crate::{
 /// Right below the headline: why nothing is deployed, how it is released.
 pub fn lead(view: &View<'_>) -> String {
     match (view.reason, view.held()) {
-        (Some(reason), _) => format!("\n{}.\n", escape::prose(&capital(reason))),
+        (Some(reason), _) => format!("\n{}.\n", escape::prose(&words::capital(reason))),
         (None, Some(finding)) if !view.broken() && view.stage == Stage::Preview => {
             format!("\n{}.\n", escape::prose(&finding.remedy))
         }
@@ -19,12 +19,6 @@ pub fn lead(view: &View<'_>) -> String {
         }
         _ => String::new(),
     }
-}
-
-/// With a capital letter, as a sentence begins.
-fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// Right below the headline, where it does not go on by itself: nobody watches, or nothing more may be dispatched.

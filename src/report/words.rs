@@ -107,6 +107,12 @@ pub fn reason(deployment: &Deployment, standing: &Standing, most: usize) -> Stri
     }
 }
 
+/// With a capital letter, as a sentence begins.
+pub fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
 /// Text of one line: a phone would break it at every space and hyphen.
 pub fn unbroken(text: &str) -> String {
     text.replace(' ', "\u{a0}").replace('-', "\u{2011}")

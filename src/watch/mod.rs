@@ -67,8 +67,9 @@ pub struct Watch<'a> {
     /// Why nothing more may be dispatched: what is under way is still followed to its end.
     pub barred: Option<String>,
     /// The rollout was taken, and its state may be older than what was dispatched: people restore a comment's earlier
-    /// text or delete it, and two processes may take at one moment. Looked for before anything is dispatched.
-    pub resumed: bool,
+    /// text or delete it, and two processes may take at one moment. Runs it
+    /// does not know of were looked for, as is done before anything is dispatched.
+    pub searched: bool,
     /// When the rollout was taken, until something is sent.
     pub taken: Option<Instant>,
     /// The comment was gone: the one that is written now must be looked at before anything is sent.
@@ -170,7 +171,7 @@ impl Watch<'_> {
                 return Ok(Passed { changed: changed || acted, finished, more: !dispatch.is_empty() });
             }
             acted = true;
-            if self.resumed && self.adopt().await? {
+            if !self.searched && self.adopt().await? {
                 continue;
             }
             dispatch.truncate(room);
@@ -185,7 +186,7 @@ impl Watch<'_> {
     /// there were any.
     async fn adopt(&mut self) -> Result<bool, Trouble> {
         let (runs, _) = self.observer.titles(&self.case.github, &self.rollout, self.rollout.started_at).await?;
-        self.resumed = false;
+        self.searched = true;
         let adopted = fresh::adopt(&mut self.rollout, &runs);
         if adopted > 0 {
             tracing::warn!(

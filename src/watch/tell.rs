@@ -23,8 +23,7 @@ impl Watch<'_> {
         let Some(sticky) = &mut self.case.sticky else {
             return Ok(true);
         };
-        let job = &self.case.job;
-        let stands = sticky.take(&body, &self.case.hand.nonce, job.tempo.settle, &job.patience).await?;
+        let stands = sticky.take(&body, &self.case.hand.nonce).await?;
         self.taken = stands.then(Instant::now);
         if stands {
             self.tell_outputs();
