@@ -57,11 +57,17 @@ impl Sticky {
         Ok((sticky, found))
     }
 
-    /// The oldest comment of ours. Others with our marker are somebody else's, or a copy that lost.
-    fn oldest(&self, comments: Vec<Comment>) -> Option<Comment> {
+    /// Comments of ours, the oldest first, which counts: the others are copies that lost. Others with our marker
+    /// are somebody else's.
+    fn ours(&self, comments: Vec<Comment>) -> impl Iterator<Item = Comment> {
         comments
             .into_iter()
-            .find(|comment| comment.author.is(&self.viewer) && comment::is_ours(&comment.body, &self.key))
+            .filter(|comment| comment.author.is(&self.viewer) && comment::is_ours(&comment.body, &self.key))
+    }
+
+    /// The oldest comment of ours.
+    fn oldest(&self, comments: Vec<Comment>) -> Option<Comment> {
+        self.ours(comments).next()
     }
 
     /// The comment's id and page.
@@ -100,11 +106,14 @@ impl Sticky {
     pub async fn holding(&mut self, nonce: &str) -> Result<Holding, Trouble> {
         let names = |body: &str| matches!(read(body), Found::Record(record) if record.hand.nonce == nonce);
         let comments = self.github.comments(self.pull_request).await?;
-        let Some(mut oldest) = self.oldest(comments).or_else(|| self.comment.clone()) else {
+        let mut ours = self.ours(comments);
+        let Some(mut oldest) = ours.next().or_else(|| self.comment.clone()) else {
             return Ok(Holding::Gone);
         };
-        if !names(&oldest.body) {
-            // A list may be old: before it is believed that the comment is gone or another's, it is asked for itself.
+        let copies: Vec<u64> = ours.map(|copy| copy.id).collect();
+        if !names(&oldest.body) || !copies.is_empty() {
+            // A list may be old: before it is believed that the comment is gone, another's or not the only one, it is
+            // asked for itself.
             oldest = match self.github.comment(oldest.id).await {
                 Ok(comment) => comment,
                 Err(Trouble::NotFound { .. }) => {
@@ -116,6 +125,10 @@ impl Sticky {
         }
         if !names(&oldest.body) {
             return Ok(Holding::Others);
+        }
+        for copy in copies {
+            // Of a try that was not answered, or of one that lost and was killed before it could withdraw.
+            self.github.delete_comment(copy).await?;
         }
         self.comment = Some(oldest);
         Ok(Holding::Ours)

@@ -272,6 +272,28 @@ fn a_holder_whose_comment_is_another_ones_dispatches_nothing_more() {
 }
 
 #[test]
+fn a_copy_whose_writer_was_killed_before_it_could_withdraw_is_cleared_away() {
+    let mut world = world();
+    world.when(|run| run.inputs["component"] == *"vpc").takes(std::time::Duration::from_millis(1500));
+    let list = json!([component("vpc", "plat-dev", "dev", &[component("app", "plat-dev", "dev", &[])])]);
+    let stage = Stage::new(world, &list);
+    let child = stage.spawn();
+    stage.until("vpc runs", |world| world.sticky(PULL).is_some_and(|comment| comment.body.contains("1\u{a0}running")));
+    let marker = stage.comment().lines().next().unwrap().to_owned();
+    let (lost, quoted) = stage.github.world(|world| {
+        let own = world.sticky(PULL).unwrap().clone();
+        (world.comment(PULL, own.author, &own.body), world.comment(PULL, "mallory", &format!("{marker}\nhi")))
+    });
+    stage.wait(child).expect("succeeded", 0);
+    stage.github.world(|world| {
+        let left: Vec<u64> = world.comments_on(PULL).iter().map(|comment| comment.id).collect();
+        assert!(!left.contains(&lost), "the copy stands");
+        assert!(left.contains(&quoted), "another's comment was deleted");
+        assert_eq!(left.len(), 2);
+    });
+}
+
+#[test]
 fn an_end_that_is_known_stays_though_its_run_is_deleted() {
     let mut world = world();
     will_say(&mut world, "vpc", "prod", Rejected, "no");
