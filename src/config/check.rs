@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::{Config, Match, Pattern, Place, Template, same_environment, template::list};
+use super::{Config, Match, Pattern, Template, same_environment, template::list};
 use crate::{
     finding::{Finding, quoted},
     graph,
+    yaml::Place,
 };
 
 /// `after` must name environments that there are, and must not go round in a circle.

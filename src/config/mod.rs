@@ -7,7 +7,6 @@ mod check;
 mod pattern;
 mod read;
 mod template;
-mod tree;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,9 +14,8 @@ pub use self::{
     pattern::{Found, Pattern},
     read::{ENVIRONMENT_KEYS, MATCH_KEYS, RULE_KEYS, TOP_KEYS},
     template::{Template, list, nearest},
-    tree::Place,
 };
-use crate::{affected::Item, finding::Finding};
+use crate::{affected::Item, finding::Finding, yaml::Place};
 
 /// Names every template may use.
 pub const NAMES: [&str; 9] =

@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Config, Environment, FIELDS, Match, NAMES, Pattern, Place, Rule, Settings, Template, check,
+    Config, Environment, FIELDS, Match, NAMES, Pattern, Rule, Settings, Template, check,
     template::{list, nearest},
-    tree::{self, Node, Value},
 };
 use crate::{
     checks::Check,
     finding::{Finding, Severity, quoted},
     plan::{unrendered, workflow_file},
+    yaml::{self, Node, Place, Value},
 };
 
 /// The keys of the file.
@@ -28,7 +28,7 @@ const VERSION: &str = "1";
 /// Reads the whole file.
 pub(super) fn config(file: &str, text: &str) -> Result<Config, Vec<Finding>> {
     let mut reader = Reader::default();
-    let mut config = match tree::read(text.strip_prefix('\u{feff}').unwrap_or(text)) {
+    let mut config = match yaml::read(text) {
         Ok(Node { value: Value::Null, .. }) => Config::default(),
         Ok(node) => reader.top(&node),
         Err((place, what)) => {

@@ -3,14 +3,14 @@
 //! <https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-syntax>
 
 pub mod expression;
-pub mod place;
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-
-use self::{expression::Scope, place::line_of};
-use crate::{plan::ID_MARK, yaml};
+use self::expression::Scope;
+use crate::{
+    plan::ID_MARK,
+    yaml::{self, Key, Node, Value},
+};
 
 /// What a workflow declares.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -101,97 +101,91 @@ pub const MOST_CHARACTERS: usize = 65_535;
 /// # Errors
 /// Why it is no workflow, with line and column.
 pub fn read(text: &str) -> Result<Declared, String> {
-    // As GitHub reads it: `on`, `yes` and the like are no booleans.
-    let options = serde_saphyr::options! { strict_booleans: true };
-    let document: Value = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
-        let (line, column, what) = yaml::told(&error);
-        format!("line {line}, column {column}: {what}")
-    })?;
-    let Value::Object(top) = document else {
+    let top = yaml::read(text).map_err(|(place, what)| format!("{place}: {what}"))?;
+    if !matches!(top.value, Value::Map(_)) {
         return Err("it is no YAML mapping".to_owned());
-    };
+    }
     // A tool that rewrote the file with an older reader left `true:` where `on:` was.
-    let trigger = top.get("on").or_else(|| top.get("true"));
-    let dispatch = event(trigger, "workflow_dispatch");
-    let call = event(trigger, "workflow_call");
-    let jobs = top.get("jobs").and_then(Value::as_object);
+    let trigger = top.pair("on").or_else(|| top.pair("true"));
+    let event = |event: &str| trigger.and_then(|(_, trigger)| event_in(trigger, event));
     Ok(Declared {
-        dispatchable: dispatch.is_some(),
-        inputs: inputs(dispatch, text, "workflow_dispatch"),
-        call_inputs: inputs(call, text, "workflow_call"),
-        run_name: top.get("run-name").and_then(Value::as_str).map(str::to_owned),
-        concurrency: top.get("concurrency").and_then(|value| concurrency(value, line_of(text, &["concurrency"]))),
-        jobs: jobs.into_iter().flatten().map(|(key, value)| job(key, value, text)).collect(),
-        line: line_of(text, &["on"]),
+        dispatchable: event("workflow_dispatch").is_some(),
+        inputs: event("workflow_dispatch").map(inputs).unwrap_or_default(),
+        call_inputs: event("workflow_call").map(inputs).unwrap_or_default(),
+        run_name: top.get("run-name").and_then(Node::text).map(str::to_owned),
+        concurrency: top.pair("concurrency").and_then(concurrency),
+        jobs: top.get("jobs").map(Node::pairs).unwrap_or_default().iter().map(job).collect(),
+        line: trigger.and_then(|(key, _)| key.place.line()),
     })
 }
 
 /// What `on:` says of an event: it may be a word, a list of words, or a map.
-fn event<'a>(trigger: Option<&'a Value>, event: &str) -> Option<&'a Value> {
-    match trigger {
-        Some(Value::String(name)) => (name == event).then_some(&Value::Null),
-        Some(Value::Array(names)) => names.iter().any(|name| name == event).then_some(&Value::Null),
-        Some(Value::Object(events)) => events.get(event),
-        _ => None,
-    }
+fn event_in<'a>(trigger: &'a Node, event: &str) -> Option<&'a Node> {
+    let named = |node: &&Node| node.text() == Some(event);
+    Some(trigger).filter(named).or_else(|| trigger.items().iter().find(named)).or_else(|| trigger.get(event))
 }
 
-fn inputs(event: Option<&Value>, text: &str, name: &str) -> BTreeMap<String, Input> {
-    let declared = event.and_then(|event| event.get("inputs")).and_then(Value::as_object);
-    let line = |input: &str| line_of(text, &["on", name, "inputs", input]);
-    declared.into_iter().flatten().map(|(name, input)| (name.clone(), declare(input, line(name)))).collect()
+fn inputs(event: &Node) -> BTreeMap<String, Input> {
+    let declared = event.get("inputs").map(Node::pairs).unwrap_or_default();
+    declared.iter().map(|(name, input)| (name.name.clone(), declare(name, input))).collect()
 }
 
-fn declare(input: &Value, line: Option<u32>) -> Input {
-    let options = input.get("options").and_then(Value::as_array);
+fn declare(name: &Key, input: &Node) -> Input {
     Input {
-        required: input.get("required").and_then(Value::as_bool).unwrap_or(false),
-        default: input.get("default").filter(|default| !default.is_null()).map(shown),
-        kind: input.get("type").and_then(Value::as_str).unwrap_or("string").to_owned(),
-        options: options.into_iter().flatten().map(shown).collect(),
-        line,
+        required: input.get("required").is_some_and(|required| required.value == Value::Bool(true)),
+        default: input.get("default").filter(|default| default.value != Value::Null).map(shown),
+        kind: input.get("type").and_then(Node::text).unwrap_or("string").to_owned(),
+        options: input.get("options").map(Node::items).unwrap_or_default().iter().map(shown).collect(),
+        line: name.place.line(),
     }
 }
 
-/// A YAML scalar as text.
-fn shown(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+/// A scalar as GitHub makes a text of it.
+fn shown(node: &Node) -> String {
+    match &node.value {
+        Value::Null => String::new(),
+        Value::Bool(value) => value.to_string(),
+        Value::Number(written) => match (written.parse::<i64>(), written.parse::<f64>()) {
+            (Ok(number), _) => number.to_string(),
+            (_, Ok(number)) => number.to_string(),
+            _ => written.clone(),
+        },
+        Value::Text(text) => text.clone(),
+        // Nothing that is compared with it is the same.
+        Value::List(_) | Value::Map(_) => node.value.kind().to_owned(),
+    }
 }
 
-fn concurrency(value: &Value, line: Option<u32>) -> Option<Concurrency> {
-    let (group, map) = match value {
-        Value::Object(map) => (map.get("group")?, Some(map)),
-        other => (other, None),
-    };
-    let says = |name: &str| map.and_then(|map| map.get(name));
+fn concurrency((key, node): &(Key, Node)) -> Option<Concurrency> {
+    let group = if let Value::Map(_) = node.value { node.get("group")? } else { node };
     Some(Concurrency {
         group: shown(group),
         // An expression may come out true.
-        cancels: says("cancel-in-progress").is_some_and(|value| *value != Value::Bool(false)),
-        queues: says("queue").is_some_and(|queue| queue == "max"),
-        line,
+        cancels: node.get("cancel-in-progress").is_some_and(|cancels| cancels.value != Value::Bool(false)),
+        queues: node.get("queue").is_some_and(|queue| queue.text() == Some("max")),
+        line: key.place.line(),
     })
 }
 
-fn job(key: &str, value: &Value, text: &str) -> Job {
-    let named = |value: &Value| match value {
+fn job((key, node): &(Key, Node)) -> Job {
+    let named = |node: &Node| match &node.value {
         Value::Null => Named::Nothing,
-        Value::String(text) => Named::Text(text.clone()),
-        Value::Number(_) | Value::Bool(_) => Named::Text(shown(value)),
-        _ => Named::Odd,
+        Value::Text(_) | Value::Number(_) | Value::Bool(_) => Named::Text(shown(node)),
+        Value::List(_) | Value::Map(_) => Named::Odd,
     };
-    let with = value.get("with").and_then(Value::as_object);
+    let environment = node.pair("environment");
+    let with = node.get("with").map(Node::pairs).unwrap_or_default();
     Job {
-        key: key.to_owned(),
-        environment: match value.get("environment") {
+        key: key.name.clone(),
+        environment: match environment {
             None => Named::Nothing,
-            Some(Value::Object(map)) => map.get("name").map_or(Named::Odd, named),
-            Some(other) => named(other),
+            Some((_, node)) if matches!(node.value, Value::Map(_)) => node.get("name").map_or(Named::Odd, named),
+            Some((_, node)) => named(node),
         },
-        uses: value.get("uses").and_then(Value::as_str).map(str::to_owned),
-        matrix: value.get("strategy").is_some(),
-        with: with.into_iter().flatten().map(|(name, value)| (name.clone(), shown(value))).collect(),
-        line: line_of(text, &["jobs", key, "environment"]),
+        uses: node.get("uses").and_then(Node::text).map(str::to_owned),
+        matrix: node.get("strategy").is_some(),
+        with: with.iter().map(|(name, value)| (name.name.clone(), shown(value))).collect(),
+        line: environment.map_or(key, |(environment, _)| environment).place.line(),
     }
 }
 
