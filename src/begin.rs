@@ -94,7 +94,6 @@ pub async fn begin(mut job: Job<'_>) -> Result<Begun<'_>, Failure> {
         job.context.repository = named
             .ok_or_else(|| "neither variable `GITHUB_REPOSITORY` nor the event names the repository".to_owned())?;
     }
-    let only_preview = matches!(event.trigger, Trigger::Preview { .. });
     let (number, merge_event) = match event.trigger {
         Trigger::Nothing { number, reason } => return Ok(skipped(number, &reason)),
         Trigger::Closed { number } => (Some(number), true),
@@ -102,11 +101,31 @@ pub async fn begin(mut job: Job<'_>) -> Result<Begun<'_>, Failure> {
         Trigger::Preview { number } | Trigger::Asked { number } => (Some(number), false),
         Trigger::Sweep => return sweep::run(job).await.map(Begun::Over),
     };
+    let begun = begin_with(job, number, event.trigger, merge_event).await;
+    begun.map_err(|failure| match number {
+        Some(number) => failure.about(number, None),
+        None => failure,
+    })
+}
+
+async fn begin_with(
+    job: Job<'_>,
+    number: Option<u64>,
+    trigger: Trigger,
+    merge_event: bool,
+) -> Result<Begun<'_>, Failure> {
+    let only_preview = matches!(trigger, Trigger::Preview { .. });
     let given = Given::read(job.inputs, &job.context).map_err(Failure::Mistakes)?;
     let github = Github::new(&job.context, job.inputs, job.tempo, job.patience.clone())?;
-    let pulls = match (number, event.trigger) {
-        (Some(number), _) => {
-            let mut pull = github.pull(number).await?;
+    let pulls = match (number, trigger) {
+        (Some(number), trigger) => {
+            let mut pull = match github.pull(number).await {
+                Err(Trouble::NotFound { .. }) if matches!(trigger, Trigger::Asked { .. }) => {
+                    let what = "this repository has no such pull request, or the token may not read it";
+                    return Err(format!("input `pull-request` is `{number}`: {what} (HTTP 404)").into());
+                }
+                other => other?,
+            };
             // The event says that it is merged; an answer that is older than that must not make a preview of it.
             let mut left = if merge_event { job.tempo.push_link } else { Duration::ZERO };
             while pull.open && !left.is_zero() {
@@ -187,7 +206,9 @@ pub async fn with_pull<'a>(
     } else {
         Found::Nothing
     };
-    go_on(case, found, given, merge_event).await
+    let (number, place) = (case.pull.number, case.sticky.as_ref().and_then(Sticky::place));
+    let comment = place.map(|(id, url)| (id, url.to_owned()));
+    go_on(case, found, given, merge_event).await.map_err(|failure| failure.about(number, comment))
 }
 
 /// What a rollout of this pull request is about.

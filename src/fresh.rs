@@ -229,22 +229,20 @@ async fn rebuild(
     if adopted > 0 {
         tracing::warn!("no state was found, and {adopted} runs of this rollout were: they are adopted");
     }
-    // Without a comment, only the merge's own event is surely the first to come.
+    // Only the merge's own event is surely the first to come. A first attempt by hand may follow it, and people may
+    // have deleted the comment: then no run must be there that could be this rollout's.
     let merge = matches!(case.job.context.event_name.as_str(), "pull_request" | "pull_request_target" | "push");
-    let first = adopted == 0
-        && match memory {
-            Memory::NotBegun => true,
-            Memory::Nothing => case.job.context.run_attempt == 1 && (case.sticky.is_some() || merge),
-            Memory::Unread(_) => false,
-        };
-    if first {
+    let first_attempt = *memory == Memory::Nothing && case.job.context.run_attempt == 1;
+    if adopted == 0 && (*memory == Memory::NotBegun || (first_attempt && merge)) {
         return Ok(rollout);
     }
+    let ran = |deployment: &Deployment| runs.iter().any(|run| run.is_dispatch_of(&deployment.planned.workflow));
     let blind: Vec<String> = rollout
         .deployments
         .iter()
         .filter(|deployment| deployment.progress == Progress::Planned && deployment.planned.skip.is_none())
         .filter(|deployment| !complete || !checked.shows_id(&rollout, deployment))
+        .filter(|deployment| !complete || !first_attempt || ran(deployment))
         .map(|deployment| deployment.planned.name())
         .collect();
     if blind.is_empty() {
@@ -252,7 +250,7 @@ async fn rebuild(
     }
     let found: Vec<String> = runs.iter().map(|run| format!("run {} ({})", run.id, run.title)).collect();
     Err(Failure::Mistakes(vec![format!(
-        "it cannot be told what was dispatched before: there is no readable state, this is not the first attempt, and the titles of the runs show no ids. \
+        "it cannot be told what was dispatched before: there is no readable state, this need not be the first run, and the titles of the runs show no ids. \
          Nothing was dispatched. Not known to be deployed: {}. Runs of these workflows since the merge: {}. \
          Give the workflows a `run-name` with `${{{{ inputs.deployment_id }}}}`, look at these runs, and deploy what is missing by hand",
         blind.join(", "),

@@ -3,7 +3,10 @@
 //! An input that is an empty string means its default, since GitHub passes undeclared defaults as "".
 //! Every unusable value is found before anything is reported, so that one run shows all mistakes.
 
-use std::time::Duration;
+use std::{
+    path::{Component, Path},
+    time::Duration,
+};
 
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -184,7 +187,8 @@ const A_COUNT: &str = "a whole number, 0 for no limit";
 const A_PULL_REQUEST: &str = "the number of a pull request, such as 123";
 const A_LINE: &str = "one line of text";
 const A_KEY: &str = "one line of at most 100 characters";
-const A_PATH: &str = "the path of a file, relative to the workspace (never the content itself; write it to a file)";
+const A_PATH: &str =
+    "the path of a file, relative to the workspace and inside it (never the content itself; write it to a file)";
 
 /// Collects every mistake; each reader answers with some value so that the others are looked at too.
 #[derive(Default)]
@@ -250,17 +254,22 @@ fn boolean(text: &str) -> Option<bool> {
 }
 
 fn duration(text: &str) -> Option<Duration> {
-    // humantime knows more units, of which `M` for a month is a trap.
+    // humantime knows more units, of which `M` for a month is a trap. Milliseconds stay: a simulation wants them.
     let plain = text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'h' | b'm' | b's'));
     humantime::parse_duration(text).ok().filter(|duration| plain && !duration.is_zero())
 }
 
 fn number(text: &str) -> Option<u64> {
-    text.parse().ok().filter(|number| *number > 0)
+    digits(text)?.parse().ok().filter(|number| *number > 0)
 }
 
 fn count(text: &str) -> Option<usize> {
-    text.parse().ok()
+    digits(text)?.parse().ok()
+}
+
+/// `parse` takes a `+` too.
+fn digits(text: &str) -> Option<&str> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then_some(text)
 }
 
 fn text(text: &str) -> Option<String> {
@@ -272,7 +281,18 @@ fn key(given: &str) -> Option<String> {
 }
 
 fn path(given: &str) -> Option<String> {
-    text(given).filter(|path| !path.starts_with(['[', '{']) && path.len() <= 4096)
+    text(given).filter(|path| !path.starts_with(['[', '{']) && path.len() <= 4096 && stays_inside(path))
+}
+
+/// Whether a path is relative and does not climb out of where it begins. Links are looked at when it is read.
+fn stays_inside(path: &str) -> bool {
+    let depth = Path::new(path).components().try_fold(0_usize, |depth, part| match part {
+        Component::CurDir => Some(depth),
+        Component::Normal(_) => Some(depth + 1),
+        Component::ParentDir => depth.checked_sub(1),
+        Component::RootDir | Component::Prefix(_) => None,
+    });
+    depth.is_some()
 }
 
 fn on_timeout(text: &str) -> Option<OnTimeout> {
@@ -354,6 +374,23 @@ mod tests {
         ])
         .expect_err("seven mistakes");
         insta::assert_snapshot!(mistakes.join("\n"));
+    }
+
+    #[test]
+    fn what_only_looks_like_a_number_a_duration_or_a_path_inside_is_refused() {
+        for (name, value) in [
+            ("timeout", "5d"),
+            ("timeout", "1M"),
+            ("max-deployments", "+5"),
+            ("pull-request", "+5"),
+            ("affected", "/etc/passwd"),
+            ("affected", "a/../../b"),
+            ("config", ".."),
+        ] {
+            assert!(read(&[(name, value)]).is_err(), "{name} {value}");
+        }
+        let usable = read(&[("affected", "./a/../b.json"), ("timeout", "200m"), ("max-deployments", "050")]);
+        assert_eq!(usable.expect("usable").max_deployments, 50);
     }
 
     #[test]

@@ -95,6 +95,34 @@ pub enum Failure {
     /// GitHub could not be asked, or refused.
     #[error("{0}")]
     Trouble(#[from] Trouble),
+    /// One of these, with a pull request that is known, and its comment's id and page.
+    #[error("{failure}")]
+    About {
+        /// The pull request.
+        pull_request: u64,
+        /// The comment, where there is one.
+        comment: Option<(u64, String)>,
+        /// What happened.
+        failure: Box<Failure>,
+    },
+}
+
+impl Failure {
+    /// The same, of a pull request. What is known already stays.
+    fn about(self, pull_request: u64, comment: Option<(u64, String)>) -> Self {
+        match self {
+            Self::About { .. } => self,
+            failure => Self::About { pull_request, comment, failure: Box::new(failure) },
+        }
+    }
+
+    /// What happened, whatever it is about.
+    fn bare(self) -> Self {
+        match self {
+            Self::About { failure, .. } => *failure,
+            failure => failure,
+        }
+    }
 }
 
 impl From<String> for Failure {
@@ -110,7 +138,7 @@ pub async fn run(environment: &[(String, String)], tempo: Tempo, stop: signal::R
     log::start(debug, files.token.clone());
     let settings = match settings(environment) {
         Ok(settings) => settings,
-        Err(mistakes) => return give_up(&files, &Failure::Mistakes(mistakes), None),
+        Err(mistakes) => return give_up(&files, Failure::Mistakes(mistakes), None),
     };
     let (inputs, context) = settings;
     let patience = Patience::new(inputs.timeout, stop);
@@ -124,7 +152,7 @@ pub async fn run(environment: &[(String, String)], tempo: Tempo, stop: signal::R
             files.summary(&over.summary);
             over.pass
         }
-        Err(failure) => give_up(&files, &failure, Some(inputs.on_timeout)),
+        Err(failure) => give_up(&files, failure, Some(inputs.on_timeout)),
     }
 }
 
@@ -141,26 +169,32 @@ fn settings(environment: &[(String, String)]) -> Result<(Inputs, Context), Vec<S
 }
 
 /// Ends a run that never came to follow anything. Nothing was dispatched by it.
-fn give_up(files: &Files, failure: &Failure, on_timeout: Option<OnTimeout>) -> bool {
-    let (result, pass) = match failure {
+fn give_up(files: &Files, failure: Failure, on_timeout: Option<OnTimeout>) -> bool {
+    let (pull_request, comment) = match &failure {
+        Failure::About { pull_request, comment, .. } => (Some(*pull_request), comment.clone().unzip()),
+        _ => (None, (None, None)),
+    };
+    let failure = failure.bare();
+    let (result, pass) = match &failure {
         Failure::Trouble(Trouble::OutOfTime { .. }) => (Outcome::Pending, on_timeout == Some(OnTimeout::Detach)),
         Failure::Trouble(Trouble::Stopped) => (Outcome::Pending, false),
         // The token expired while another copy was followed.
         Failure::Trouble(Trouble::Unauthorized(_)) if files.told() => (Outcome::Pending, false),
         _ => (Outcome::Failed, false),
     };
-    match failure {
+    let text = match &failure {
+        Failure::Trouble(trouble) => told(trouble),
+        other => other.to_string(),
+    };
+    match &failure {
         Failure::Mistakes(mistakes) => mistakes.iter().for_each(|mistake| tracing::error!("{mistake}")),
-        Failure::Trouble(trouble) => tracing::error!("{}", told(trouble)),
+        _ => tracing::error!("{text}"),
     }
     // While another copy was followed, its outputs were kept current: they are better than none.
     if result != Outcome::Pending || !files.told() {
-        files.outputs(&Outputs::bare(result).lines());
+        let (comment_id, comment_url) = comment;
+        files.outputs(&Outputs { pull_request, comment_id, comment_url, ..Outputs::bare(result) }.lines());
     }
-    let text = match failure {
-        Failure::Trouble(trouble) => told(trouble),
-        other @ Failure::Mistakes(_) => other.to_string(),
-    };
     files.summary(&summary::sentence(&log::redact(&text, &files.token)));
     pass
 }

@@ -44,6 +44,9 @@ pub async fn preview<'a>(job: Job<'a>, github: Github, pull: Pull, given: &Given
     annotations::show(&checked.findings);
     let mut case = Case { job, github, pull, together: Vec::new(), subject, hand, sticky: None };
     if case.job.inputs.dry_run && !finding::errors(&checked.findings) {
+        if let Some(reason) = &reason {
+            return Ok(skipped(Some(case.pull.number), &format!("a merge would deploy nothing: {reason}")));
+        }
         return Ok(dry_run(&case, &rollout, &checked));
     }
     loop {

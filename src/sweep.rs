@@ -48,9 +48,19 @@ pub async fn run(job: Job<'_>) -> Result<Over, Failure> {
             .to_owned()
             .into());
     }
+    if !job.inputs.comment {
+        return Err("input `comment` is `false`: a sweep finds rollouts by their comments, so leave it out or name a \
+                    `pull-request`"
+            .to_owned()
+            .into());
+    }
     let github = Github::new(&job.context, job.inputs, job.tempo, job.patience.clone())?;
     let mut swept = unfinished(&job, &github).await?;
     tracing::info!("{} unfinished rollouts found", swept.rollouts.len());
+    if job.inputs.dry_run {
+        let outputs = Outputs { result: Outcome::Skipped, ..swept.outputs() };
+        return Ok(Over { pass: !swept.refused, summary: swept.summary(), outputs });
+    }
     job.files.outputs(&swept.outputs().lines());
     let files = job.files.part();
     let part = Job { files: &files, ..job.clone() };
@@ -147,7 +157,7 @@ async fn one(job: &Job<'_>, github: &Github, number: u64) -> (Option<Over>, Opti
         Ok(Begun::Watch(watch)) => watch,
         Ok(Begun::Over(over)) => return (Some(over), None),
         Ok(Begun::Overtaken(_)) => return (None, None),
-        Err(failure) => return (None, Some(failure)),
+        Err(failure) => return (None, Some(failure.bare())),
     };
     let ended = watch.run().await;
     watch.annotate();

@@ -91,8 +91,8 @@ fn an_affected_file_of_another_shape_is_refused_with_its_place() {
 #[test]
 fn an_affected_file_that_is_missing_outside_huge_or_no_text_is_refused() {
     mistaken(&stage().input("affected", "nope.json"), &["input `affected`", "nope.json", "No such file"]);
-    says(&stage().input("affected", "/etc/passwd"), &["input `affected`", "absolute path"]);
-    says(&stage().input("affected", "../../../../../../etc/passwd"), &["outside the workspace"]);
+    says(&stage().input("affected", "/etc/passwd"), &["input `affected`", "inside it"]);
+    says(&stage().input("affected", "a/../../etc/passwd"), &["input `affected`", "inside it"]);
     says(&stage().input("affected", "[{\"component\": \"vpc\"}]"), &["input `affected`", "the path of a file"]);
     let linked = stage();
     std::os::unix::fs::symlink("/etc/passwd", linked.folder.path().join("link.json")).unwrap();

@@ -236,6 +236,41 @@ fn a_success_that_only_the_state_tells_of_is_not_believed() {
     assert_eq!(stage.github.world(|world| world.dispatches().len()), 1, "app must wait: {}", ended.log);
 }
 
+/// A first attempt, by hand, of a rollout whose workflow shows no ids and of which no comment tells.
+fn by_hand(deployed_before: bool) -> (Stage, crate::stage::Ended) {
+    let mut world = world();
+    let blind = crate::stage::APPLY.replace(" | ${{ inputs.atmos_pro_run_id }}", "");
+    world.workflow("atmos-terraform-apply.yaml", &blind);
+    let mut stage = Stage::new(world, &json!([component("vpc", "plat-dev", "dev", &[])]));
+    if deployed_before {
+        stage.run().expect("succeeded", 0);
+        stage.github.world(|world| {
+            let comment = world.sticky(PULL).unwrap().id;
+            assert!(world.delete_comment(comment, "hubot"));
+        });
+    }
+    stage.set("GITHUB_EVENT_NAME", "workflow_dispatch");
+    stage.set("GITHUB_RUN_ID", "7000000002");
+    stage.set_input("pull-request", &PULL.to_string());
+    let ended = stage.run();
+    (stage, ended)
+}
+
+#[test]
+fn a_run_by_hand_after_the_comment_was_deleted_deploys_nothing_twice() {
+    let (stage, ended) = by_hand(true);
+    ended.expect("failed", 1);
+    assert!(ended.log.contains("it cannot be told what was dispatched before"), "{}", ended.log);
+    assert_eq!(ended.output("pull-request"), "42", "the outputs say what it is about");
+    assert_eq!(stage.github.world(|world| world.dispatches().len()), 1);
+}
+
+#[test]
+fn a_run_by_hand_of_what_nothing_ran_for_yet_deploys_it() {
+    let (_, ended) = by_hand(false);
+    ended.expect("succeeded", 0);
+}
+
 #[test]
 fn a_held_rollout_is_released_though_no_title_shows_ids() {
     let mut world = world();

@@ -236,10 +236,10 @@ fn a_rule_that_never_matches_is_a_warning_and_stops_nothing() {
 fn a_config_outside_the_workspace_is_refused_before_anything_is_asked() {
     let outside = with_config(world(), "svc-api\n").input("config", "../../../../etc/passwd");
     let absolute = with_config(world(), "svc-api\n").input("config", "/etc/passwd");
-    for (stage, part) in [(outside, "outside the workspace"), (absolute, "absolute path")] {
+    for stage in [outside, absolute] {
         let ended = stage.run();
         ended.expect("failed", 1);
-        assert!(ended.log.contains("input `config`") && ended.log.contains(part), "{}", ended.log);
+        assert!(ended.log.contains("input `config`") && ended.log.contains("inside it"), "{}", ended.log);
         assert_eq!(stage.github.world(|world| world.exchanges.len()), 0);
     }
 }

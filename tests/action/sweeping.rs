@@ -65,6 +65,29 @@ fn a_sweep_must_not_wait() {
 }
 
 #[test]
+fn a_dry_run_of_a_sweep_shows_what_the_states_tell_and_asks_nothing_more() {
+    let list = json!([component("vpc", "plat-prod", "prod", &[])]);
+    let mut stage = Stage::new(world(), &list).input("wait", "false");
+    stage.run().expect("pending", 0);
+    scheduled(&mut stage, 7_000_000_002);
+    stage.set_input("dry-run", "true");
+    let before = stage.comment();
+    let ended = stage.run();
+    ended.expect("skipped", 0);
+    assert_eq!(ended.output("pending"), "1");
+    assert_eq!(stage.comment(), before);
+    stage.set_input("dry-run", "false");
+    stage.set_input("comment", "false");
+    let ended = stage.run();
+    ended.expect("failed", 1);
+    assert!(
+        ended.log.contains("input `comment` is `false`: a sweep finds rollouts by their comments"),
+        "{}",
+        ended.log
+    );
+}
+
+#[test]
 fn a_sweep_leaves_a_rollout_to_its_living_holder() {
     let mut world = world();
     world.workflow("deploy.yml", "on: workflow_dispatch\njobs: {deploy: {runs-on: x, steps: [{run: x}]}}");
