@@ -89,6 +89,18 @@ fn an_affected_file_of_another_shape_is_refused_with_its_place() {
 }
 
 #[test]
+fn a_pull_request_that_there_is_not_is_named_by_its_input() {
+    let mut stage = stage();
+    fs::write(stage.folder.path().join("event.json"), r#"{"action": "run"}"#).unwrap();
+    stage.set("GITHUB_EVENT_NAME", "workflow_dispatch");
+    stage.set_input("pull-request", "4711");
+    let ended = stage.run();
+    ended.expect("failed", 1);
+    assert!(ended.log.contains("input `pull-request` is `4711`: this repository has no such"), "{}", ended.log);
+    assert_eq!(ended.output("pull-request"), "4711");
+}
+
+#[test]
 fn an_affected_file_that_is_missing_outside_huge_or_no_text_is_refused() {
     mistaken(&stage().input("affected", "nope.json"), &["input `affected`", "nope.json", "No such file"]);
     says(&stage().input("affected", "/etc/passwd"), &["input `affected`", "inside it"]);

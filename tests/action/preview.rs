@@ -152,6 +152,15 @@ fn a_preview_of_a_labelled_pull_request_says_that_nothing_would_be_deployed() {
 }
 
 #[test]
+fn a_dry_run_of_a_labelled_pull_request_says_why_nothing_would_be_deployed() {
+    let mut world = open_world();
+    world.pulls.get_mut(&PULL).unwrap().labels.push("no-apply".to_owned());
+    let ended = preview(world, "prod").input("dry-run", "true").run();
+    ended.expect("skipped", 0);
+    assert!(ended.log.contains("a merge would deploy nothing: ") && ended.log.contains("no-apply"), "{}", ended.log);
+}
+
+#[test]
 fn an_event_of_an_open_pull_request_never_deploys_what_was_merged_meanwhile() {
     for action in ["synchronize", "labeled", "unlabeled"] {
         let stage = Stage::new(world(), &json!([component("vpc", "plat-dev", "dev", &[])]));
