@@ -1,6 +1,6 @@
 //! What to do next. Pure: the whole rollout is looked at again each time, nothing reacts to a single event.
 
-use crate::rollout::{Deployment, Progress, Rollout, Standing};
+use crate::rollout::{Deployment, Progress, Proof, Rollout, Standing};
 
 /// What one pass should do.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -23,7 +23,8 @@ pub fn decide(rollout: &Rollout, standings: &[Standing], max_parallel: usize) ->
     };
     Decision {
         dispatch: rollout.deployments.iter().zip(standings).enumerate().filter_map(ready).take(free).collect(),
-        finished: standings.iter().all(|standing| standing.status.finished()),
+        finished: standings.iter().all(|standing| standing.status.finished())
+            && rollout.deployments.iter().all(|deployment| deployment.proof != Proof::Claimed),
     }
 }
 

@@ -226,6 +226,8 @@ async fn follow(mut watch: Watch<'_>) -> bool {
         }
         Ended::Overtaken => {
             tracing::error!("another run of this action took this rollout over and goes on with it");
+            watch.tell_outputs();
+            watch.summarise(Stage::Live, &Watcher::Later);
             watch.save(true);
             false
         }

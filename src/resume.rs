@@ -5,7 +5,7 @@
 use crate::{
     context::Origin,
     plan::Subject,
-    rollout::{Deployment, End, Progress},
+    rollout::{Deployment, End, Progress, Proof},
     run::Time,
     state::{Hand, Record, Stage},
 };
@@ -45,7 +45,10 @@ pub enum Verdict {
 /// Judges a state.
 pub fn judge(record: &Record, us: &Us<'_>) -> Verdict {
     let subject = &record.rollout.subject;
-    let same = subject.repository.eq_ignore_ascii_case(&us.subject.repository)
+    // A repository that was renamed or moved keeps its pull requests and commits: its rollouts go on under the old
+    // name, of which their ids are made.
+    let same = (subject.repository.eq_ignore_ascii_case(&us.subject.repository)
+        || subject.merge_commit == us.subject.merge_commit)
         && subject.pull_request == us.subject.pull_request
         && subject.comment_key == us.subject.comment_key;
     if !same {
@@ -88,13 +91,13 @@ fn place(origin: &Origin) -> String {
 
 /// A success that a state tells of counts only once GitHub has told it too: what needs it must wait for that.
 pub fn doubt(deployment: &mut Deployment, now: Time) {
-    let Progress::Ended { end: End::Succeeded, run, .. } = &deployment.progress else {
-        return;
-    };
-    deployment.progress = match run.clone() {
-        Some(run) => Progress::Followed(run),
-        None => Progress::Intended { at: now, note: Some("the state named no run".to_owned()) },
-    };
+    match &deployment.progress {
+        Progress::Ended { end: End::Succeeded, run: Some(_), .. } => deployment.proof = Proof::Claimed,
+        Progress::Ended { end: End::Succeeded, run: None, .. } => {
+            deployment.progress = Progress::Intended { at: now, note: Some("the state named no run".to_owned()) };
+        }
+        _ => {}
+    }
 }
 
 /// Prepares a deployment of a finished rollout for one more try. What succeeded is kept, and so is what
@@ -189,13 +192,22 @@ mod tests {
     #[test]
     fn a_state_of_something_else_is_not_believed() {
         let foreign: [fn(&mut Record); 3] = [
-            |record| record.rollout.subject.repository = "o/other".to_owned(),
+            |record| {
+                record.rollout.subject.repository = "o/other".to_owned();
+                record.rollout.subject.merge_commit = "d".repeat(40);
+            },
             |record| record.rollout.subject.pull_request = 6,
             |record| record.rollout.subject.merge_commit = "d".repeat(40),
         ];
         for change in foreign {
             assert!(matches!(verdict(Stage::Live, hand(7, 1, true), change), Verdict::Foreign(_)));
         }
+    }
+
+    #[test]
+    fn a_renamed_repository_goes_on_with_what_it_began() {
+        let renamed = |record: &mut Record| record.rollout.subject.repository = "o/before".to_owned();
+        assert_eq!(verdict(Stage::Live, hand(7, 1, true), renamed), Verdict::Take);
     }
 
     #[test]

@@ -38,6 +38,18 @@ pub struct Deployment {
     pub gates: Vec<Gate>,
     /// Who decided what.
     pub reviews: Vec<Review>,
+    /// How sure it is, where it has succeeded. Never written down: each process looks itself.
+    pub proof: Proof,
+}
+
+/// How sure a success is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Proof {
+    /// GitHub told this process.
+    #[default]
+    Seen,
+    /// Only the state says so, which anybody may have edited: what needs it waits.
+    Claimed,
 }
 
 /// How far a deployment is.
@@ -190,6 +202,7 @@ impl Deployment {
             running_since: None,
             gates: Vec::new(),
             reviews: Vec::new(),
+            proof: Proof::Seen,
         }
     }
 
@@ -263,7 +276,10 @@ impl Rollout {
             };
             let name = need_name(planned, &need.planned);
             match standing.status {
-                Status::Succeeded => {}
+                Status::Succeeded if need.proof == Proof::Claimed => open.push(name),
+                Status::Succeeded if standing.reason.is_empty() => {}
+                // What is said of a success is why it cannot be relied on.
+                Status::Succeeded => return plain(Status::Skipped, Some(format!("needs {name}: {}", standing.reason))),
                 // Deliberately not deployed: there is nothing to wait for.
                 Status::Skipped if need.planned.skip.is_some() => {}
                 status if status.finished() => {

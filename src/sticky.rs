@@ -3,6 +3,8 @@
 //! Until this process holds the rollout, it gives way: what it writes replaces only what it has read. So
 //! neither a preview nor a refusal nor a second starter can overwrite a live state, however late it comes.
 
+use std::{collections::BTreeSet, time::Instant};
+
 use crate::{
     github::{Comment, Github, Trouble, Viewer},
     report::comment,
@@ -17,8 +19,19 @@ pub struct Sticky {
     key: String,
     viewer: Viewer,
     comment: Option<Comment>,
-    /// This process holds the rollout: nobody else writes.
-    held: bool,
+    /// This process holds the rollout: nobody else should write.
+    held: Option<Held>,
+    /// The answer to a creation was missing: there may be a copy that lists did not show.
+    pub doubtful: bool,
+}
+
+/// That a process holds the rollout.
+#[derive(Debug)]
+struct Held {
+    /// Its nonce.
+    nonce: String,
+    /// When the comment was last read to say so.
+    since: Instant,
 }
 
 /// Whose the rollout is, by its comment.
@@ -48,7 +61,8 @@ impl Sticky {
     pub async fn open(github: &Github, pull_request: u64, key: &str) -> Result<(Self, Found), Trouble> {
         let (viewer, comments) = futures_util::future::try_join(github.viewer(), github.comments(pull_request)).await?;
         let github = github.clone();
-        let mut sticky = Self { github, pull_request, key: key.to_owned(), viewer, comment: None, held: false };
+        let mut sticky =
+            Self { github, pull_request, key: key.to_owned(), viewer, comment: None, held: None, doubtful: false };
         sticky.comment = sticky.oldest(comments);
         let found = match &sticky.comment {
             None => Found::Nothing,
@@ -104,13 +118,14 @@ impl Sticky {
     /// Whose the oldest comment of ours says the rollout is. Where there is none any more, the next write makes
     /// one.
     pub async fn holding(&mut self, nonce: &str) -> Result<Holding, Trouble> {
-        let names = |body: &str| matches!(read(body), Found::Record(record) if record.hand.nonce == nonce);
+        let names = |body: &str| names(&read(body), nonce);
         let comments = self.github.comments(self.pull_request).await?;
         let mut ours = self.ours(comments);
         let Some(mut oldest) = ours.next().or_else(|| self.comment.clone()) else {
             return Ok(Holding::Gone);
         };
-        let copies: Vec<u64> = ours.map(|copy| copy.id).collect();
+        let own = self.comment.as_ref().map(|own| own.id).filter(|own| *own != oldest.id);
+        let copies: BTreeSet<u64> = ours.map(|copy| copy.id).chain(own).collect();
         if !names(&oldest.body) || !copies.is_empty() {
             // A list may be old: before it is believed that the comment is gone, another's or not the only one, it is
             // asked for itself.
@@ -124,6 +139,11 @@ impl Sticky {
             };
         }
         if !names(&oldest.body) {
+            if let Found::Unreadable(Unreadable::Damaged(_)) = read(&oldest.body) {
+                // People edited it: what it said is written anew.
+                self.comment = Some(oldest);
+                return Ok(Holding::Gone);
+            }
             return Ok(Holding::Others);
         }
         for copy in copies {
@@ -131,19 +151,35 @@ impl Sticky {
             self.github.delete_comment(copy).await?;
         }
         self.comment = Some(oldest);
+        if let Some(held) = &mut self.held {
+            held.since = Instant::now();
+        }
         Ok(Holding::Ours)
+    }
+
+    /// Whether it must be read that this process holds the rollout before it writes. GitHub may have said that its
+    /// attempt ended though it lives on, as of a runner that was out of reach: then another took over.
+    fn unsure(&self) -> bool {
+        self.held.as_ref().is_some_and(|held| held.since.elapsed() >= self.github.tempo().sure)
     }
 
     /// Whether this process may still write: it holds the rollout, or nobody wrote since the comment was read.
     async fn allowed(&self) -> Result<(), Trouble> {
-        let Some(known) = self.comment.as_ref().filter(|_| !self.held) else {
+        let Some(known) = self.comment.as_ref().filter(|_| self.held.is_none() || self.unsure()) else {
             return Ok(());
         };
-        match self.github.comment(known.id).await {
-            Ok(comment) if comment.body == known.body => Ok(()),
-            Ok(_) | Err(Trouble::NotFound { .. }) => Err(Trouble::Overtaken),
-            Err(trouble) => Err(trouble),
-        }
+        let comment = match self.github.comment(known.id).await {
+            Err(Trouble::NotFound { .. }) if self.held.is_none() => return Err(Trouble::Overtaken),
+            other => other?,
+        };
+        let stands = match &self.held {
+            None => comment.body == known.body,
+            Some(held) => match read(&comment.body) {
+                Found::Unreadable(Unreadable::Damaged(_)) => true,
+                found => names(&found, &held.nonce),
+            },
+        };
+        if stands { Ok(()) } else { Err(Trouble::Overtaken) }
     }
 
     /// Makes the comment say `body`. Tells whether it does; if not, somebody was quicker, or deleted it.
@@ -154,9 +190,10 @@ impl Sticky {
         if known.body == body {
             return Ok(true);
         }
+        let looks = self.unsure();
         match self.github.update_comment(known.id, body, async || self.allowed().await).await {
             Ok(()) => {}
-            Err(Trouble::NotFound { .. }) if self.held => {
+            Err(Trouble::NotFound { .. }) if self.held.is_some() => {
                 tracing::warn!("the comment was deleted; writing a new one");
                 self.comment = None;
                 return self.create(body).await.map(|()| true);
@@ -169,6 +206,9 @@ impl Sticky {
         }
         if let Some(comment) = &mut self.comment {
             body.clone_into(&mut comment.body);
+        }
+        if let Some(held) = self.held.as_mut().filter(|_| looks) {
+            held.since = Instant::now();
         }
         Ok(true)
     }
@@ -192,6 +232,7 @@ impl Sticky {
                     return Ok(());
                 }
                 Err(Trouble::Unanswered { .. }) => {
+                    self.doubtful = true;
                     let comments = self.github.comments(self.pull_request).await?;
                     let written = comment::state_in(body);
                     if let Some(mut comment) =
@@ -239,15 +280,12 @@ impl Sticky {
     /// After creating or taking: whether the oldest comment of ours names this process, which holds the rollout
     /// from then on.
     pub async fn stands(&mut self, nonce: &str) -> Result<bool, Trouble> {
-        let own = self.comment.as_ref().map(|comment| comment.id);
-        self.held = self.holding(nonce).await? == Holding::Ours;
-        if !self.held {
+        let holding = self.holding(nonce).await?;
+        self.held = (holding == Holding::Ours).then(|| Held { nonce: nonce.to_owned(), since: Instant::now() });
+        if self.held.is_none() {
             self.withdraw().await?;
-        } else if let Some(copy) = own.filter(|own| self.place().is_some_and(|(id, _)| id != *own)) {
-            // A try that was not answered did create one, and a list that was old did not show it.
-            self.github.delete_comment(copy).await?;
         }
-        Ok(self.held)
+        Ok(self.held.is_some())
     }
 
     /// After creating: whether there is no older comment of ours. A list that shows none is an old one.
@@ -275,8 +313,13 @@ impl Sticky {
 /// # Errors
 /// There is none that can be read.
 pub fn remembered(body: &str) -> Result<Record, Unreadable> {
-    let none = || Unreadable::Damaged("its last line holds no state".to_owned());
+    let none = || Unreadable::Damaged("it holds no state".to_owned());
     state::decode(comment::state_in(body).ok_or_else(none)?)
+}
+
+/// Whether a state says that this process holds the rollout.
+fn names(found: &Found, nonce: &str) -> bool {
+    matches!(found, Found::Record(record) if record.hand.nonce == nonce)
 }
 
 fn read(body: &str) -> Found {

@@ -22,6 +22,8 @@ pub struct Tempo {
     pub lost: Duration,
     /// From taking a rollout to looking whether that stands.
     pub settle: Duration,
+    /// A holder that has not read this long that it holds looks before it writes.
+    pub sure: Duration,
     /// A push may precede its link to the pull request by this time.
     pub push_link: Duration,
     /// All there is to do after a signal; the runner kills 10 s after the first.
@@ -42,6 +44,7 @@ impl Tempo {
             between_writes: Duration::from_secs(1),
             lost: Duration::from_secs(300),
             settle: Duration::from_secs(1),
+            sure: Duration::from_secs(60),
             push_link: Duration::from_secs(60),
             last_words: Duration::from_millis(4500),
             speed: 1,
@@ -61,6 +64,7 @@ impl Tempo {
             between_writes: real.between_writes / speed,
             lost: real.lost / speed,
             settle: real.settle / speed,
+            sure: real.sure / speed,
             push_link: real.push_link / speed,
             last_words: real.last_words,
             speed,

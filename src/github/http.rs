@@ -320,6 +320,11 @@ impl Http {
         self.patience.pause(pause, None).await
     }
 
+    /// How long things take or may take.
+    pub fn tempo(&self) -> Tempo {
+        self.tempo
+    }
+
     /// Waits for as long as another process's write may take.
     pub async fn settle(&self) -> Result<(), Trouble> {
         self.patience.pause(self.tempo.settle, None).await

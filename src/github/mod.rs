@@ -99,6 +99,11 @@ impl Github {
         self.http.back_off(times).await
     }
 
+    /// How long things take or may take.
+    pub fn tempo(&self) -> Tempo {
+        self.http.tempo()
+    }
+
     /// Waits for as long as another process's write may take.
     ///
     /// # Errors

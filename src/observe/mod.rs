@@ -21,7 +21,7 @@ use crate::{
     github::{Github, Trouble},
     identity,
     preflight::Told,
-    rollout::{Deployment, End, Progress, Rollout},
+    rollout::{Deployment, End, Phase, Progress, Proof, Rollout, Run},
     run::{RunFacts, Sighting, Time},
     verdict::{self, Details},
 };
@@ -82,6 +82,9 @@ impl Observer {
             match &deployment.progress {
                 Progress::Followed(run) => drop(reach.open.insert(run.id)),
                 Progress::Intended { .. } => reach.all = true,
+                Progress::Ended { run: Some(run), .. } if deployment.proof == Proof::Claimed => {
+                    reach.open.insert(run.id);
+                }
                 // A run that came while nobody looked may be far down; one that comes later is the first.
                 Progress::Ended { run: None, .. } => reach.all |= self.looks == 1,
                 Progress::Planned | Progress::Ended { .. } => {}
@@ -136,10 +139,14 @@ impl Observer {
         let mut changed = Vec::new();
         let mut moved = false;
         for (index, id) in ids.iter().enumerate() {
-            let Some(deployment) = rollout.deployments.get_mut(index).filter(|deployment| wanted(deployment)) else {
+            let Some(deployment) = rollout.deployments.get_mut(index) else {
                 continue;
             };
-            let active = deployment.active();
+            if !wanted(deployment) {
+                moved |= adopt(deployment, seen, id);
+                continue;
+            }
+            let before = (deployment.active(), deployment.proof);
             let shows = told.get(index).is_some_and(|told| told.shows_id);
             let listed = match deployment.run() {
                 Some(run) => seen.by_id.get(&run.id).cloned(),
@@ -154,7 +161,7 @@ impl Observer {
                 }
             };
             let Some(facts) = facts else {
-                moved |= deployment.active() != active;
+                moved |= (deployment.active(), deployment.proof) != before;
                 continue;
             };
             self.missing.remove(&index);
@@ -178,8 +185,18 @@ impl Observer {
                     deployment.planned.workflow
                 );
                 deployment.progress = Progress::Intended { at: now, note: Some("a wrong run was named".to_owned()) };
+                deployment.proof = Proof::Seen;
                 moved = true;
                 continue;
+            }
+            if deployment.proof == Proof::Claimed {
+                deployment.proof = Proof::Seen;
+                moved = true;
+                if facts.conclusion.as_deref() != Some("success") {
+                    // The state is wrong, or people re-ran it.
+                    deployment.progress =
+                        Progress::Followed(Run { id: facts.id, attempt: facts.attempt, phase: Phase::Running });
+                }
             }
             if let Progress::Ended { run: Some(run), .. } = &deployment.progress
                 && facts.completed()
@@ -224,6 +241,13 @@ impl Observer {
             Err(Trouble::NotFound { .. }) if ended => {
                 // How it ended was known before it was deleted.
                 self.deleted.insert(run);
+                if deployment.proof == Proof::Claimed
+                    && let Progress::Ended { reason, .. } = &mut deployment.progress
+                {
+                    *reason =
+                        Some(format!("run {run} was deleted, so that nobody can look any more whether it succeeded"));
+                    deployment.proof = Proof::Seen;
+                }
                 Ok(None)
             }
             Err(Trouble::NotFound { .. }) if young => Ok(None),
@@ -320,6 +344,21 @@ impl Observer {
 /// Whether a look is for this deployment: it is under way, or ended in a way that can still change.
 fn wanted(deployment: &Deployment) -> bool {
     !matches!(deployment.progress, Progress::Planned)
+}
+
+/// Gives a deployment that the state calls undispatched the run whose title shows its id. Another process that held
+/// the rollout in between dispatched it, and what that wrote down was written over.
+fn adopt(deployment: &mut Deployment, seen: &Seen, id: &str) -> bool {
+    if deployment.planned.skip.is_some() {
+        return false;
+    }
+    let Some(facts) = named(seen, id, &deployment.planned.workflow) else {
+        return false;
+    };
+    tracing::warn!("{}: run {} is there already, and is adopted", deployment.planned.name(), facts.id);
+    deployment.started_at = Some(facts.created_at);
+    deployment.progress = Progress::Followed(Run { id: facts.id, attempt: facts.attempt, phase: Phase::Queued });
+    true
 }
 
 /// Since when its run can exist.

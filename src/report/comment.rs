@@ -1,4 +1,4 @@
-//! The sticky comment: rendered whole from the view, with the state hidden in its last line.
+//! The sticky comment: rendered whole from the view, with the state hidden below.
 //!
 //! A comment may have 65,536 characters; since nobody says whether GitHub counts characters or bytes, the
 //! whole is kept below that in bytes. Every section is given room, the most important first, and says what it
@@ -28,8 +28,8 @@ pub fn is_ours(body: &str, comment_key: &str) -> bool {
 
 /// The packed state in a comment.
 pub fn state_in(body: &str) -> Option<&str> {
-    let last = body.trim_end().lines().next_back()?;
-    last.trim_end().strip_prefix(STATE)?.strip_suffix(CLOSE)
+    // People may write below it.
+    body.lines().rev().find_map(|line| line.trim_end().strip_prefix(STATE)?.strip_suffix(CLOSE))
 }
 
 /// The whole comment.
@@ -113,8 +113,10 @@ mod tests {
     }
 
     #[test]
-    fn the_state_is_read_from_the_last_line_alone() {
+    fn the_last_state_counts_whatever_people_write_below_it() {
         assert_eq!(state_in("x\n<!-- deployment-approvals-state AbC= -->\n"), Some("AbC="));
-        assert_eq!(state_in("<!-- deployment-approvals-state AbC= -->\nmore"), None);
+        let twice = "<!-- deployment-approvals-state old -->\n<!-- deployment-approvals-state AbC= -->\nmore";
+        assert_eq!(state_in(twice), Some("AbC="));
+        assert_eq!(state_in("x <!-- deployment-approvals-state AbC= -->\n"), None);
     }
 }

@@ -183,7 +183,7 @@ mod tests {
     use crate::{
         plan::{Planned, Subject},
         report::{View, Watcher, comment},
-        rollout::{Deployment, End, Phase, Run},
+        rollout::{Deployment, End, Phase, Proof, Run},
         run::{Review, Time},
     };
 
@@ -256,6 +256,7 @@ mod tests {
                     seen_at: start + chrono::TimeDelta::seconds((index as i64 / 50) * 60),
                 }],
                 planned,
+                proof: Proof::Seen,
             }
         });
         let deployments = deployments.collect();

@@ -9,7 +9,7 @@ use super::{Hand, Record, Stage, VERSION};
 use crate::{
     context::Origin,
     plan::{Planned, Subject},
-    rollout::{Deployment, End, Phase, Progress, Rollout, Run},
+    rollout::{Deployment, End, Phase, Progress, Proof, Rollout, Run},
     run::{Review, Time},
 };
 
@@ -333,6 +333,7 @@ impl Reader<'_> {
             running_since: None,
             gates: Vec::new(),
             reviews: row.r.iter().map(|index| self.review(*index)).collect::<Option<_>>()?,
+            proof: Proof::Seen,
         };
         if let Some(seconds) = row.u {
             let length = chrono::TimeDelta::try_seconds(seconds)?;

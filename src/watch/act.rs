@@ -25,8 +25,9 @@ impl Watch<'_> {
         };
         let seen = ready.iter().all(shown);
         // Who has just taken the rollout has just looked.
+        let doubtful = self.case.sticky.as_ref().is_some_and(|sticky| sticky.doubtful);
         let just_taken = self.taken.take().is_some_and(|taken| taken.elapsed() < self.case.job.tempo.settle);
-        if !just_taken && !self.still_holds().await? {
+        if (doubtful || !just_taken) && !self.still_holds().await? {
             return Ok(());
         }
         ready.truncate(if seen { BATCH } else { BATCH_UNSEEN });
@@ -43,6 +44,13 @@ impl Watch<'_> {
             ready.iter().for_each(|index| self.set(*index, Progress::Planned));
             return Ok(());
         }
+        if !self.searched {
+            ready.iter().for_each(|index| self.set(*index, Progress::Planned));
+            if self.adopt().await? {
+                return Ok(());
+            }
+            ready.iter().for_each(|index| self.set(*index, Progress::Intended { at: now, note: None }));
+        }
         for (done, index) in ready.iter().enumerate() {
             let result = self.dispatch(*index).await;
             if result.is_err() || self.barred.is_some() {
@@ -55,7 +63,7 @@ impl Watch<'_> {
     }
 
     /// Only the holder dispatches: looks whether the comment still names this process.
-    async fn still_holds(&mut self) -> Result<bool, Trouble> {
+    pub(super) async fn still_holds(&mut self) -> Result<bool, Trouble> {
         let nonce = self.case.hand.nonce.clone();
         let Some(sticky) = &mut self.case.sticky else {
             return Ok(true);

@@ -195,6 +195,9 @@ impl Watch<'_> {
     async fn show_end_of_pass(&mut self, finished: bool) -> Result<(), Trouble> {
         let stage = if finished { Stage::Finished } else { Stage::Live };
         let watcher = if self.case.job.inputs.wait { Watcher::Here } else { Watcher::Later };
+        if finished && self.case.sticky.as_ref().is_some_and(|sticky| sticky.doubtful) && !self.still_holds().await? {
+            return Ok(());
+        }
         if stage == Stage::Live && watcher == Watcher::Here && !self.case.github.spares_an_edit() {
             self.tell_outputs();
             return Ok(());

@@ -36,7 +36,10 @@ impl Watch<'_> {
         let body = self.tell(stage, watcher);
         if let Some(sticky) = &mut self.case.sticky {
             let known = sticky.place().map(|(id, _)| id);
-            sticky.write(&body).await?;
+            let began = Instant::now();
+            self.overtaken |= !sticky.write(&body).await?;
+            // While that was under way another may have held the rollout, as GitHub has no compare-and-swap.
+            self.searched &= began.elapsed() < self.case.job.tempo.settle;
             if sticky.place().map(|(id, _)| id) != known {
                 // Somebody deleted it, and another process may have made a new one at the same moment.
                 self.overtaken |= known.is_some() && !sticky.stands(&self.case.hand.nonce).await?;
@@ -47,7 +50,7 @@ impl Watch<'_> {
     }
 
     /// Outputs and saved state as of now.
-    pub(super) fn tell_outputs(&self) {
+    pub fn tell_outputs(&self) {
         self.case.job.files.outputs(&self.outputs(&self.rollout.standings()).lines());
         self.save(false);
     }
