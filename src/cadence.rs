@@ -14,12 +14,14 @@ pub const STRETCH: u32 = 4;
 /// The share of what is left that this action may plan to take.
 const SHARE: u64 = 3;
 /// Requests left to the others whatever happens.
-const RESERVE: u64 = 50;
+pub const RESERVE: u64 = 50;
+/// The longest time between two looks while there is more than the reserve.
+const LONGEST: Duration = Duration::from_secs(120);
 
 /// The time to the next look, after `idle` looks without any change. `cost` is what a look costs that finds
 /// something new, in requests that count; one that finds nothing new costs none.
 pub fn interval(base: Duration, idle: u32, cost: u64, budget: &Budget) -> Duration {
-    let stretched = base * (1 + idle / 2).min(STRETCH);
+    let stretched = base.saturating_mul((1 + idle / 2).min(STRETCH));
     stretched.max(frugal(cost, budget).unwrap_or_default())
 }
 
@@ -29,11 +31,12 @@ fn frugal(cost: u64, budget: &Budget) -> Option<Duration> {
     if budget.limit.is_some_and(|limit| remaining >= limit / 2) {
         return None;
     }
-    let looks = remaining.saturating_sub(RESERVE) / SHARE / cost.max(1);
-    if looks == 0 {
+    let spare = remaining.saturating_sub(RESERVE);
+    if spare == 0 {
         return Some(reset);
     }
-    Some(reset.div_f64(looks as f64))
+    let looks = (spare / SHARE / cost.max(1)).max(1);
+    Some(reset.div_f64(looks as f64).min(LONGEST))
 }
 
 #[cfg(test)]
@@ -51,6 +54,7 @@ mod tests {
         let seconds: Vec<u64> =
             [0, 1, 2, 4, 6, 100].map(|idle| interval(BASE, idle, 1, &Budget::default()).as_secs()).to_vec();
         assert_eq!(seconds, [15, 15, 30, 45, 60, 60]);
+        assert!(interval(Duration::MAX, 100, 1, &Budget::default()) == Duration::MAX);
     }
 
     #[test]
@@ -58,7 +62,7 @@ mod tests {
         assert_eq!(interval(BASE, 0, 1, &left(1000, 60)), BASE, "a full budget slows nothing down");
         // 150 left above the reserve: 50 looks in an hour.
         assert_eq!(interval(BASE, 0, 1, &left(200, 60)).as_secs(), 72);
-        assert_eq!(interval(BASE, 0, 5, &left(200, 60)).as_secs(), 360);
+        assert_eq!(interval(BASE, 0, 5, &left(200, 60)).as_secs(), 120, "nobody waits for minutes while there is some");
         assert_eq!(interval(BASE, 0, 1, &left(40, 10)).as_secs(), 600, "the reserve is the others'");
     }
 }

@@ -26,6 +26,8 @@ pub struct Tempo {
     pub sure: Duration,
     /// A push may precede its link to the pull request by this time.
     pub push_link: Duration,
+    /// For an edit of the comment that nothing depends on: runs are looked at meanwhile no more.
+    pub one_edit: Duration,
     /// All there is to do after a signal; the runner kills 10 s after the first.
     pub last_words: Duration,
     /// How much faster than real all of this is; 1 in production.
@@ -46,6 +48,7 @@ impl Tempo {
             settle: Duration::from_secs(1),
             sure: Duration::from_secs(60),
             push_link: Duration::from_secs(60),
+            one_edit: Duration::from_secs(300),
             last_words: Duration::from_millis(4500),
             speed: 1,
         }
@@ -66,6 +69,7 @@ impl Tempo {
             settle: real.settle / speed,
             sure: real.sure / speed,
             push_link: real.push_link / speed,
+            one_edit: real.one_edit / speed,
             last_words: real.last_words,
             speed,
         }

@@ -105,6 +105,14 @@ pub struct Budget {
 }
 
 impl Budget {
+    /// How many requests there are beside a reserve for others. No limit is no bound, nor is one of an hour that is
+    /// over.
+    pub fn spare(&self, reserve: u64) -> usize {
+        let over = self.reset_in.is_none_or(|left| left.is_zero());
+        let spare = self.remaining.filter(|_| !over).map(|remaining| remaining.saturating_sub(reserve));
+        spare.map_or(usize::MAX, |spare| usize::try_from(spare).unwrap_or(usize::MAX))
+    }
+
     /// Reads the headers of an answer.
     pub fn note(&mut self, headers: &HeaderMap) {
         if header(headers, "x-ratelimit-resource").is_some_and(|resource| resource != "core") {

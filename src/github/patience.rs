@@ -29,6 +29,11 @@ impl Patience {
         Self::new(length, watch::channel(false).1)
     }
 
+    /// The same, for no longer than `length`.
+    pub fn within(&self, length: Duration) -> Self {
+        Self { deadline: self.deadline.min(Instant::now() + length), stop: self.stop.clone() }
+    }
+
     /// Whether there is any left.
     ///
     /// # Errors

@@ -30,6 +30,10 @@ use crate::{
 const AT_ONCE: usize = 8;
 /// Looks at which a run may be missing before it is asked for by itself.
 const PATIENCE: u32 = 2;
+/// Looks at which a run that was seen must be denied before it is believed to be deleted.
+const DENIALS: u32 = 3;
+/// Looks at which a waiting run may have nothing that holds it back before it is asked about no more.
+const UNEXPLAINED: u32 = 3;
 /// Looks a process must have made before it gives a dispatch up.
 const LOOKS: u32 = 3;
 /// Remembers what was last seen, so that only changes cost requests.
@@ -43,6 +47,8 @@ pub struct Observer {
     missing: HashMap<usize, u32>,
     /// Runs that ended and are no more.
     deleted: HashSet<u64>,
+    /// At how many looks a run waited and nothing held it back.
+    unexplained: HashMap<u64, u32>,
     /// How often this process has looked.
     looks: u32,
     /// A person re-ran the job whose process died: what that process surely did not send may be sent.
@@ -58,6 +64,7 @@ impl Observer {
             applied: HashMap::new(),
             missing: HashMap::new(),
             deleted: HashSet::new(),
+            unexplained: HashMap::new(),
             looks: 0,
             resend,
         }
@@ -228,12 +235,14 @@ impl Observer {
         let missing = self.missing.entry(index).or_default();
         *missing += 1;
         let ended = matches!(deployment.progress, Progress::Ended { .. });
+        // What was seen once does not come late any more: it was deleted, or GitHub errs for a moment.
+        let seen = self.applied.contains_key(&run);
         if ended && (self.applied.contains_key(&run) || self.deleted.contains(&run)) {
             return Ok(None);
         }
         let young = deployment.started_at.is_some_and(|started| now - started < self.lost_after);
         // A pass that is one of many processes' has no later look: an old run is asked for at once.
-        if !ended && young && (*missing <= PATIENCE || !missing.is_power_of_two()) {
+        if !ended && young && (*missing <= PATIENCE || (!seen && !missing.is_power_of_two())) {
             return Ok(None);
         }
         match self.lists.run(github, run).await {
@@ -250,7 +259,8 @@ impl Observer {
                 }
                 Ok(None)
             }
-            Err(Trouble::NotFound { .. }) if young => Ok(None),
+            Err(Trouble::NotFound { .. }) if young && !seen => Ok(None),
+            Err(Trouble::NotFound { .. }) if seen && *missing < PATIENCE + DENIALS => Ok(None),
             Err(Trouble::NotFound { .. }) => {
                 let reason = format!(
                     "GitHub no longer has run {run}: it was deleted; look at the infrastructure itself to know what was applied"
@@ -328,7 +338,9 @@ impl Observer {
                         moved |= *deployment != before;
                         let unexplained =
                             sighting.run.status == "waiting" && sighting.gates.is_none_or(|gates| gates.is_empty());
-                        if !unexplained {
+                        let looks = self.unexplained.entry(run).or_default();
+                        *looks = if unexplained { *looks + 1 } else { 0 };
+                        if !unexplained || *looks >= UNEXPLAINED {
                             self.applied.insert(run, sighting.run);
                         }
                     }

@@ -9,7 +9,10 @@ mod tell;
 
 pub use self::leave::spare_or_cancel;
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use crate::{
     begin::Case,
@@ -17,7 +20,7 @@ use crate::{
     context::Origin,
     decide::{self, Decision},
     fresh,
-    github::Trouble,
+    github::{Github, Trouble},
     observe::Observer,
     preflight::Checked,
     report::{Watcher, annotations, changes},
@@ -91,7 +94,6 @@ impl Watch<'_> {
     pub async fn run(&mut self) -> Ended {
         let mut idle = 0;
         loop {
-            let counted = self.case.github.counted();
             let (passed, trouble) = match self.pass().await {
                 Ok(passed) => (passed, None),
                 Err(trouble) => (Passed::default(), Some(trouble)),
@@ -125,7 +127,7 @@ impl Watch<'_> {
                 // There is more to dispatch, and the runs were not looked at for a while.
                 continue;
             }
-            let interval = self.interval(idle, self.case.github.counted() - counted);
+            let interval = self.interval(idle);
             match self.case.job.patience.pause(interval, None).await {
                 Ok(()) => {}
                 Err(Trouble::Stopped) => return Ended::Stopped,
@@ -151,13 +153,8 @@ impl Watch<'_> {
             if self.barred.is_some() {
                 dispatch.clear();
             }
-            let room = self.case.github.room();
-            if !dispatch.is_empty() && room == 0 {
-                self.warn_once(
-                    "GitHub allows 500 writes in an hour, and those kept for dispatches are used up: the rest is \
-                     dispatched as the hour goes on, and runs are followed meanwhile"
-                        .to_owned(),
-                );
+            let room = self.room(!dispatch.is_empty());
+            if room == 0 {
                 dispatch.clear();
             }
             let due = acted && wait && began.elapsed() >= self.case.job.inputs.poll_interval;
@@ -177,6 +174,26 @@ impl Watch<'_> {
         }
     }
 
+    /// How many may be dispatched now. Where that is none though some are `wanted`, it is said why.
+    fn room(&mut self, wanted: bool) -> usize {
+        let paced = self.case.github.room();
+        let left = self.case.github.budget().spare(cadence::RESERVE);
+        if wanted && paced == 0 {
+            self.warn_once(
+                "GitHub allows 500 writes in an hour, and those kept for dispatches are used up: the rest is \
+                 dispatched as the hour goes on, and runs are followed meanwhile"
+                    .to_owned(),
+            );
+        } else if wanted && left == 0 {
+            self.warn_once(format!(
+                "no more than {} requests are left in this hour for the whole repository: the rest is dispatched when \
+                 it is over",
+                cadence::RESERVE
+            ));
+        }
+        paced.min(left)
+    }
+
     /// Gives deployments that the state calls undispatched the runs whose titles show their ids. Tells whether
     /// there were any.
     async fn adopt(&mut self) -> Result<bool, Trouble> {
@@ -191,7 +208,7 @@ impl Watch<'_> {
         Ok(adopted > 0)
     }
 
-    /// A comment that GitHub refuses must not hide that all has ended, nor end the watch.
+    /// A comment that GitHub refuses, or does not take for minutes, must not hide that all has ended, nor end the watch.
     async fn show_end_of_pass(&mut self, finished: bool) -> Result<(), Trouble> {
         let stage = if finished { Stage::Finished } else { Stage::Live };
         let watcher = if self.case.job.inputs.wait { Watcher::Here } else { Watcher::Later };
@@ -202,12 +219,28 @@ impl Watch<'_> {
             self.tell_outputs();
             return Ok(());
         }
-        match self.show(stage, &watcher).await {
+        let patience = self.case.job.patience.within(self.case.job.tempo.one_edit);
+        self.write_by(&self.case.github.with_patience(patience));
+        let shown = self.show(stage, &watcher).await;
+        self.write_by(&self.case.github.clone());
+        match shown {
+            Err(Trouble::OutOfTime { last }) if finished || self.case.job.patience.check(None).is_ok() => {
+                let last = last.unwrap_or_else(|| "GitHub did not answer in time".to_owned());
+                self.warn_once(format!("the comment could not be brought up to date: {last}"));
+                Ok(())
+            }
             Err(trouble @ (Trouble::Forbidden { .. } | Trouble::NotFound { .. } | Trouble::Refused { .. })) => {
                 self.warn_once(format!("the comment could not be brought up to date: {trouble}"));
                 Ok(())
             }
             other => other,
+        }
+    }
+
+    /// Has the comment written with another patience.
+    fn write_by(&mut self, github: &Github) {
+        if let Some(sticky) = &mut self.case.sticky {
+            sticky.set_github(github);
         }
     }
 
@@ -229,11 +262,16 @@ impl Watch<'_> {
     }
 
     /// The time to the next look. It is said when the budget makes it longer than asked.
-    fn interval(&mut self, idle: u32, cost: u64) -> Duration {
+    fn interval(&mut self, idle: u32) -> Duration {
+        // What a look costs that finds something: the lists that changed, what holds a run back, who decided, and
+        // the comment.
+        let lists = self.rollout.deployments.iter().filter(|deployment| deployment.active());
+        let lists: BTreeSet<&str> = lists.map(|deployment| deployment.planned.workflow.as_str()).collect();
+        let cost = lists.len() as u64 + 3;
         let base = self.case.job.inputs.poll_interval;
         let budget = self.case.github.budget();
         let interval = cadence::interval(base, idle, cost, &budget);
-        if interval > base * cadence::STRETCH {
+        if interval > base.saturating_mul(cadence::STRETCH) {
             let left = budget.remaining.unwrap_or_default();
             self.warn_once(format!(
                 "slowing down: {left} requests are left in this hour for the whole repository, so some are left to others"

@@ -68,7 +68,7 @@ fn an_earlier_text_of_the_comment_that_somebody_restored_sends_nothing_again() {
     stage.set_input("wait", "true");
     let ended = stage.run();
     ended.expect("succeeded", 0);
-    assert!(ended.log.contains("older than what was dispatched"), "{}", ended.log);
+    assert!(ended.log.contains("is there already, and is adopted"), "{}", ended.log);
     assert_eq!(stage.github.world(|world| world.dispatches().len()), 2, "{}", ended.log);
 }
 
@@ -205,6 +205,18 @@ fn a_hundred_deployments_that_wait_cost_nothing_to_look_at() {
     expect_fifty_free_looks(&stage);
     child.kill().unwrap();
     child.wait().unwrap();
+}
+
+#[test]
+fn requests_are_left_to_others_though_there_is_more_to_dispatch() {
+    let mut world = crate::stage::world();
+    world.limits.limit = 90;
+    let list: Vec<_> = (0..45).map(|index| component(&format!("c{index}"), "plat-dev", "dev", &[])).collect();
+    let ended = Stage::new(world, &json!(list)).input("wait", "false").run();
+    ended.expect("pending", 0);
+    assert!(ended.log.contains("no more than 50 requests are left in this hour"), "{}", ended.log);
+    let dispatched = ended.statuses().iter().filter(|status| !status.ends_with("blocked")).count();
+    assert!((5..40).contains(&dispatched), "{dispatched}: {}", ended.log);
 }
 
 #[test]

@@ -306,6 +306,35 @@ fn a_holder_whose_comment_is_another_ones_dispatches_nothing_more() {
     assert_eq!(stage.github.world(|world| world.dispatches().len()), 1);
 }
 
+#[test]
+fn a_run_that_was_seen_and_is_deleted_is_lost_after_a_few_looks_however_young() {
+    let stage = Stage::new(world(), &one_in_prod()).input("timeout", "20s");
+    let child = stage.spawn();
+    stage.until("it waits", |world| {
+        world.sticky(PULL).is_some_and(|comment| comment.body.contains("waits for approval"))
+    });
+    stage.github.world(|world| {
+        let run = world.dispatched(0).unwrap().id;
+        world.delete_run(run);
+    });
+    let ended = stage.wait(child);
+    ended.expect("failed", 1);
+    assert_eq!(ended.statuses(), ["vpc plat-prod: lost"], "{}", ended.log);
+}
+
+#[test]
+fn what_has_ended_does_not_wait_for_a_comment_that_cannot_be_written() {
+    let (stage, child) = one_after_another();
+    let refused = simulated_github::Fault::Status(502, json!({"message": "Bad Gateway"}));
+    let edits = simulated_github::When::patch("/comments/{comment_id}");
+    stage.until("app was dispatched", |world| world.dispatches().len() == 2);
+    stage.github.world(|world| world.faults.always(edits, refused));
+    let ended = stage.wait(child);
+    ended.expect("succeeded", 0);
+    assert!(ended.log.contains("the comment could not be brought up to date"), "{}", ended.log);
+    assert!(!ended.log.contains("the time-out of"), "{}", ended.log);
+}
+
 /// vpc runs for a while, and app needs it.
 fn one_after_another() -> (Stage, std::process::Child) {
     let mut world = world();
