@@ -48,15 +48,15 @@ pub struct Push {
     pub commit: String,
     /// The branch.
     pub branch: String,
-    /// The commits that came with it, at most [`MOST_COMMITS`] of them: a merge queue brings several pull
-    /// requests at once.
+    /// The commits that came with it, the newest first: a merge queue brings several pull requests at once.
     pub before: Vec<String>,
-    /// How many more came with it that are not looked at.
-    pub more: usize,
+    /// Whether these are surely all.
+    pub whole: bool,
 }
 
-/// Commits of a push that are looked at beside the last one: each costs a request.
-pub const MOST_COMMITS: usize = 50;
+/// A payload lists no more commits of a push.
+/// <https://docs.github.com/en/webhooks/webhook-events-and-payloads#push>
+const MOST_LISTED: usize = 2048;
 
 /// The trigger, and the repository as the payload names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -178,10 +178,9 @@ fn pushed(payload: &Payload) -> Result<Trigger, String> {
     let commit =
         payload.after.as_deref().filter(|commit| is_commit(commit)).ok_or("the payload has no commit in `after`")?;
     let others = payload.commits.iter().flatten().rev().map(|other| other.id.as_str());
-    let mut before: Vec<String> = others.filter(|id| is_commit(id) && *id != commit).map(str::to_owned).collect();
-    let more = before.len().saturating_sub(MOST_COMMITS);
-    before.truncate(MOST_COMMITS);
-    Ok(Trigger::Pushed(Push { commit: commit.to_owned(), branch: branch.to_owned(), before, more }))
+    let before = others.filter(|id| is_commit(id) && *id != commit).map(str::to_owned).collect();
+    let whole = payload.commits.as_ref().is_some_and(|commits| commits.len() < MOST_LISTED);
+    Ok(Trigger::Pushed(Push { commit: commit.to_owned(), branch: branch.to_owned(), before, whole }))
 }
 
 /// Whether `text` is a full commit hash (SHA-1 or SHA-256), and so safe in a path.
@@ -237,10 +236,31 @@ mod tests {
         let commit = "a".repeat(40);
         let payload = format!(r#"{{"ref":"refs/heads/main","after":"{commit}"}}"#);
         let branch = "main".to_owned();
-        assert_eq!(of("push", &payload, None), Ok(Trigger::Pushed(Push { commit, branch, before: vec![], more: 0 })));
+        assert_eq!(
+            of("push", &payload, None),
+            Ok(Trigger::Pushed(Push { commit, branch, before: vec![], whole: false }))
+        );
         let tag = of("push", r#"{"ref":"refs/tags/v1"}"#, None);
         assert!(matches!(tag, Ok(Trigger::Nothing { .. })), "{tag:?}");
         assert!(of("push", r#"{"ref":"refs/heads/main","after":"../../x"}"#, None).is_err());
+    }
+
+    #[test]
+    fn the_commits_of_a_push_are_told_from_the_newest_on_and_a_full_list_may_not_be_all() {
+        let push = |count: usize| {
+            let ids: Vec<String> = (1..=count).map(|number| format!("{number:040x}")).collect();
+            let commits: Vec<String> = ids.iter().map(|id| format!(r#"{{"id":"{id}"}}"#)).collect();
+            let payload = format!(
+                r#"{{"ref":"refs/heads/main","after":"{}","commits":[{}]}}"#,
+                ids[count - 1],
+                commits.join(",")
+            );
+            let Ok(Trigger::Pushed(push)) = of("push", &payload, None) else { panic!("a push") };
+            push
+        };
+        let three = push(3);
+        assert_eq!((three.before, three.whole), (vec![format!("{:040x}", 2), format!("{:040x}", 1)], true));
+        assert!(push(MOST_LISTED - 1).whole && !push(MOST_LISTED).whole);
     }
 
     #[test]

@@ -71,7 +71,8 @@ fn a_push_of_several_pull_requests_is_one_rollout_on_the_last_ones_comment() {
     let first = world.merge(41, "hubot");
     world.open_pull_request(43, "Widen more", "octocat");
     let last = world.merge(43, "hubot");
-    world.pulls.get_mut(&PULL).unwrap().also_in.push(last);
+    // Its branch was part of the other's, so that the same commit merged it.
+    world.pulls.get_mut(&PULL).unwrap().merged.as_mut().unwrap().sha = last;
     let mut stage = Stage::new(world, &list());
     let mut push = stage.github.world(|world| world.push_of_merge(43));
     push["commits"].as_array_mut().unwrap().insert(0, json!({"id": first}));
@@ -83,6 +84,23 @@ fn a_push_of_several_pull_requests_is_one_rollout_on_the_last_ones_comment() {
     assert!(comment.contains("One rollout for #43 and for #41, #42"), "{comment}");
     assert_eq!(stage.github.world(|world| world.dispatches().len()), 1);
     assert!(ended.log.contains("::notice::the push merged #41, #42 too"), "{}", ended.log);
+}
+
+#[test]
+fn a_pull_request_that_was_merged_before_is_not_deployed_again_by_one_that_was_built_on_it() {
+    let mut world = world();
+    let squashed = world.open_pull_request(41, "Rename a queue", "octocat").head_sha.clone();
+    world.merge(41, "hubot");
+    world.pulls.get_mut(&PULL).unwrap().also_in.push(squashed.clone());
+    let mut stage = Stage::new(world, &list());
+    let mut push = stage.github.world(|world| world.push_of_merge(PULL));
+    push["commits"].as_array_mut().unwrap().insert(0, json!({"id": squashed, "message": "Rename a queue"}));
+    event(&mut stage, "push", &push);
+    let ended = stage.run();
+    ended.expect("succeeded", 0);
+    assert!(!ended.log.contains("the push merged"), "{}", ended.log);
+    assert!(ended.log.contains("::notice::the push brings commits of #41, merged by a commit"), "{}", ended.log);
+    assert!(!stage.comment().contains("#41"), "{}", stage.comment());
 }
 
 /// A merge queue's push of #41, #42 and #43, each changing a component of its own; the labelled ones must not
