@@ -3,14 +3,17 @@
 //! GitHub links a commit to every pull request it was ever part of, and does so a little late: a pull request
 //! counts only if the commit its merge made came with the push, and GitHub is asked again while there is time.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use futures_util::future::try_join_all;
 
 use crate::{
     begin::Job,
     event::Push,
-    github::{Github, Pull, Trouble},
+    github::{Github, Patience, Pull, Trouble},
     report::log,
 };
 
@@ -23,27 +26,41 @@ const MOST_COMMITS: usize = 50;
 /// # Errors
 /// GitHub cannot be asked.
 pub async fn merged(job: &Job<'_>, github: &Github, push: &Push) -> Result<Vec<Pull>, Trouble> {
-    let mut left = job.tempo.push_link;
-    let pause = job.tempo.push_link / 12;
+    let mut turns = Turns::new(job);
+    let mut search = Search { github, push, found: BTreeMap::new(), elsewhere: BTreeSet::new() };
     loop {
-        let mut search = Search { github, push, found: BTreeMap::new(), elsewhere: BTreeSet::new() };
         search.ask(std::iter::once(&push.commit)).await?;
-        if !search.found.is_empty() {
-            warn_of_more(push);
-            search.ask(push.before.iter().take(MOST_COMMITS)).await?;
-            search.tell_elsewhere();
-            let pulls = search.as_they_are().await?;
-            // An answer that is older than the merge must not make a preview of it.
-            if left.is_zero() || pulls.iter().all(|pull| pull.merged_at.is_some()) {
-                return Ok(pulls);
-            }
+        if !search.found.is_empty() || !turns.again().await? {
+            break;
         }
-        if left.is_zero() {
-            search.tell_elsewhere();
-            return Ok(Vec::new());
+    }
+    // The last commit may be somebody's own, pushed together with a merge.
+    warn_of_more(push);
+    search.ask(push.before.iter().take(MOST_COMMITS)).await?;
+    search.tell_elsewhere();
+    search.as_they_are(&mut turns).await
+}
+
+/// How often GitHub is asked again.
+struct Turns<'a> {
+    patience: &'a Patience,
+    pause: Duration,
+    left: Duration,
+}
+
+impl<'a> Turns<'a> {
+    fn new(job: &'a Job<'_>) -> Self {
+        Self { patience: &job.patience, pause: job.tempo.push_link / 12, left: job.tempo.push_link }
+    }
+
+    /// Waits for the next turn; `false`: there is none.
+    async fn again(&mut self) -> Result<bool, Trouble> {
+        if self.left.is_zero() {
+            return Ok(false);
         }
-        left = left.saturating_sub(pause);
-        job.patience.pause(pause, None).await?;
+        self.left = self.left.saturating_sub(self.pause);
+        self.patience.pause(self.pause, None).await?;
+        Ok(true)
     }
 }
 
@@ -98,10 +115,16 @@ impl<'a> Search<'a> {
     }
 
     /// What was found as it is now, the last one last: what the list of a commit says of labels may be old.
-    async fn as_they_are(&self) -> Result<Vec<Pull>, Trouble> {
+    async fn as_they_are(&self, turns: &mut Turns<'_>) -> Result<Vec<Pull>, Trouble> {
         let mut found: Vec<&Pull> = self.found.values().collect();
         found.sort_by_key(|pull| (place(self.push, pull), pull.merged_at, pull.number));
-        try_join_all(found.into_iter().map(|pull| self.github.pull(pull.number))).await
+        loop {
+            let pulls = try_join_all(found.iter().map(|pull| self.github.pull(pull.number))).await?;
+            // An answer that is older than the merge must not make a preview of it.
+            if pulls.iter().all(|pull| pull.merged_at.is_some()) || !turns.again().await? {
+                return Ok(pulls);
+            }
+        }
     }
 }
 

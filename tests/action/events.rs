@@ -103,6 +103,23 @@ fn a_pull_request_that_was_merged_before_is_not_deployed_again_by_one_that_was_b
     assert!(!stage.comment().contains("#41"), "{}", stage.comment());
 }
 
+#[test]
+fn a_pull_request_below_somebodys_own_commit_is_deployed_as_it_was_merged() {
+    let mut world = world();
+    let own = world.push("main", "a.txt", "x");
+    let mut stage = Stage::new(world, &list());
+    let mut push = stage.github.world(|world| world.push_of_merge(PULL));
+    let merge = push["after"].clone();
+    push["commits"].as_array_mut().unwrap().push(json!({"id": own, "message": "One more"}));
+    push["after"] = json!(own);
+    event(&mut stage, "push", &push);
+    let ended = stage.run();
+    ended.expect("succeeded", 0);
+    assert_eq!(ended.output("pull-request"), "42");
+    assert_eq!(json!(stage.github.world(|world| world.dispatches()[0].inputs.0["sha"].clone())), merge);
+    assert!(stage.comment().contains("`vpc`"), "{}", stage.comment());
+}
+
 /// A merge queue's push of #41, #42 and #43, each changing a component of its own; the labelled ones must not
 /// be deployed.
 fn queue(labelled: &[u64]) -> Stage {
