@@ -12,13 +12,16 @@ use futures_util::future::try_join_all;
 
 use crate::{
     begin::Job,
-    event::Push,
+    event::{Commit, Push},
     github::{Github, Patience, Pull, Trouble},
     report::log,
 };
 
 /// Commits of a push that are looked at beside the last one: each costs a request.
 const MOST_COMMITS: usize = 50;
+
+/// Requests for pull requests that titles of commits name.
+const MOST_NAMED: usize = 60;
 
 /// The merged pull requests a push brought to a branch, the last one last. The push may precede its link to
 /// the pull request, so that GitHub is asked again.
@@ -28,15 +31,16 @@ const MOST_COMMITS: usize = 50;
 pub async fn merged(job: &Job<'_>, github: &Github, push: &Push) -> Result<Vec<Pull>, Trouble> {
     let mut turns = Turns::new(job);
     let mut search = Search { github, push, found: BTreeMap::new(), elsewhere: BTreeSet::new() };
-    loop {
-        search.ask(std::iter::once(&push.commit)).await?;
+    let mut links = loop {
+        let links = search.ask(std::iter::once(&push.commit)).await?;
         if !search.found.is_empty() || !turns.again().await? {
-            break;
+            break links;
         }
-    }
+    };
     // The last commit may be somebody's own, pushed together with a merge.
     warn_of_more(push);
-    search.ask(push.before.iter().take(MOST_COMMITS)).await?;
+    links.extend(search.ask(push.before.iter().take(MOST_COMMITS)).await?);
+    search.ask_named(unlinked(links, &search.found), &mut turns).await?;
     search.tell_elsewhere();
     search.as_they_are(&mut turns).await
 }
@@ -88,17 +92,44 @@ struct Search<'a> {
 
 impl<'a> Search<'a> {
     /// Asks for the pull requests of these commits.
-    async fn ask(&mut self, commits: impl Iterator<Item = &'a String>) -> Result<(), Trouble> {
+    async fn ask(&mut self, commits: impl Iterator<Item = &'a Commit>) -> Result<Links<'a>, Trouble> {
         let links = try_join_all(commits.map(|commit| links(self.github, commit))).await?;
-        for pull in links.into_iter().flatten() {
+        for pull in links.iter().flat_map(|(_, pulls)| pulls) {
             if pull.merged_at.is_none() || pull.base_ref != self.push.branch {
                 continue;
             }
-            if brought(self.push, &pull) {
-                self.found.insert(pull.number, pull);
+            if brought(self.push, pull) {
+                self.found.insert(pull.number, pull.clone());
             } else {
                 self.elsewhere.insert(pull.number);
             }
+        }
+        Ok(links)
+    }
+
+    /// Asks for pull requests that titles of commits name: an earlier one of a merge queue may have its link later
+    /// than the last one. The pull request itself tells whether this push merged it.
+    async fn ask_named(&mut self, mut named: BTreeMap<u64, &Commit>, turns: &mut Turns<'_>) -> Result<(), Trouble> {
+        let mut asked = 0;
+        while !named.is_empty() {
+            asked += named.len();
+            for (number, pull) in try_join_all(named.keys().map(|number| known(self.github, *number))).await? {
+                let claim = pull.as_ref().map_or(Some(false), |pull| merged_it(self.push, pull));
+                if claim.is_some() {
+                    named.remove(&number);
+                }
+                self.found.extend(pull.filter(|_| claim == Some(true)).map(|pull| (number, pull)));
+            }
+            if named.is_empty() || asked + named.len() > MOST_NAMED || !turns.again().await? {
+                break;
+            }
+        }
+        for (number, commit) in named {
+            tracing::warn!(
+                "commit `{}` names pull request #{number}, and GitHub does not tell that it was merged: if it was, run \
+                 this workflow by `workflow_dispatch` with `pull-request: {number}`",
+                commit.id
+            );
         }
         Ok(())
     }
@@ -140,25 +171,72 @@ fn brought(push: &Push, pull: &Pull) -> bool {
 /// How late in the push the commit that merged this pull request comes.
 fn place(push: &Push, pull: &Pull) -> Option<usize> {
     let merge = pull.merge_commit.as_deref()?;
-    push.before.iter().rev().chain([&push.commit]).position(|commit| commit == merge)
+    push.before.iter().rev().chain([&push.commit]).position(|commit| commit.id == merge)
 }
 
+/// Whether this push merged a pull request that one of its commits names; `None`: that cannot be told yet.
+fn merged_it(push: &Push, pull: &Pull) -> Option<bool> {
+    match (pull.merged_at, &pull.merge_commit) {
+        (None, _) if pull.open => None,
+        (None, _) => Some(false),
+        (Some(_), _) if pull.base_ref != push.branch => Some(false),
+        (Some(_), None) => None,
+        (Some(_), Some(_)) => Some(place(push, pull).is_some()),
+    }
+}
+
+/// The commits that name a pull request nobody found, each by that one's number. A branch's own commits name what
+/// they like; they are linked to the pull request that brought them, and so are not among these.
+fn unlinked<'a>(links: Links<'a>, found: &BTreeMap<u64, Pull>) -> BTreeMap<u64, &'a Commit> {
+    let is_linked = |pull: &Pull| pull.merged_at.is_some() || found.contains_key(&pull.number);
+    let bare = links.into_iter().filter(|(_, pulls)| !pulls.iter().any(is_linked));
+    let named = bare.filter_map(|(commit, _)| Some((named(&commit.title)?, commit)));
+    named.filter(|(number, _)| !found.contains_key(number)).collect()
+}
+
+/// The pull request that a commit's title says it merged, in the words GitHub proposes for a merge or a squash.
+fn named(title: &str) -> Option<u64> {
+    let merged = title.strip_prefix("Merge pull request #").and_then(|rest| rest.split(' ').next());
+    let squashed = || title.trim_end().strip_suffix(')')?.rsplit_once("(#").map(|(_, number)| number);
+    let number = merged.or_else(squashed)?;
+    number.parse().ok().filter(|_| number.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// Commits, each with the pull requests it is linked to.
+type Links<'a> = Vec<(&'a Commit, Vec<Pull>)>;
+
 /// The pull requests a commit is linked to.
-async fn links(github: &Github, commit: &str) -> Result<Vec<Pull>, Trouble> {
-    match github.pulls_of(commit).await {
+async fn links<'a>(github: &Github, commit: &'a Commit) -> Result<(&'a Commit, Vec<Pull>), Trouble> {
+    match github.pulls_of(&commit.id).await {
+        Ok(pulls) => Ok((commit, pulls)),
         // A commit GitHub does not know yet.
-        Err(Trouble::NotFound { .. } | Trouble::Refused { status: 422, .. }) => Ok(Vec::new()),
-        answer => answer,
+        Err(Trouble::NotFound { .. } | Trouble::Refused { status: 422, .. }) => Ok((commit, Vec::new())),
+        Err(trouble) => Err(trouble),
+    }
+}
+
+/// The pull request with this number, if there is one: it may be an issue's.
+async fn known(github: &Github, number: u64) -> Result<(u64, Option<Pull>), Trouble> {
+    match github.pull(number).await {
+        Ok(pull) => Ok((number, Some(pull))),
+        Err(Trouble::NotFound { .. }) => Ok((number, None)),
+        Err(trouble) => Err(trouble),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use chrono::DateTime;
+
     use super::*;
 
+    fn commit(letter: &str, title: &str) -> Commit {
+        Commit { id: letter.repeat(40), title: title.to_owned() }
+    }
+
     fn push(whole: bool) -> Push {
-        let [older, newer, commit] = ["a", "b", "c"].map(|letter| letter.repeat(40));
-        Push { commit, branch: "main".to_owned(), before: vec![newer, older], whole }
+        let before = vec![commit("b", ""), commit("a", "")];
+        Push { commit: commit("c", ""), branch: "main".to_owned(), before, whole }
     }
 
     fn pull(merge_commit: Option<&str>) -> Pull {
@@ -180,5 +258,55 @@ mod tests {
     fn where_the_merge_or_a_commit_of_the_push_is_not_told_the_link_counts() {
         assert!(brought(&push(true), &pull(None)));
         assert!(brought(&push(false), &pull(Some("d"))));
+    }
+
+    #[test]
+    fn titles_name_a_pull_request_as_github_writes_them() {
+        for (title, number) in [
+            ("Widen the subnets (#42)", Some(42)),
+            ("Revert \"Widen the subnets (#42)\" (#43)", Some(43)),
+            ("Merge pull request #42 from acme/widen", Some(42)),
+            ("Merge pull request #42 from acme/widen (#7)", Some(42)),
+            ("Merge branch 'main' into widen", None),
+            ("Mend #42", None),
+            ("Mend (#42).", None),
+            ("Mend (#+42)", None),
+            ("Mend (#)", None),
+            ("", None),
+        ] {
+            assert_eq!(named(title), number, "{title}");
+        }
+    }
+
+    #[test]
+    fn only_a_commit_without_a_link_is_asked_for_what_it_names() {
+        let merged = |number| Pull { number, merged_at: Some(DateTime::UNIX_EPOCH), ..Pull::default() };
+        let found = BTreeMap::from([(43, merged(43))]);
+        let names = |title: &str, links: &[Pull]| {
+            let commit = commit("a", title);
+            unlinked(vec![(&commit, links.to_vec())], &found).into_keys().collect::<Vec<u64>>()
+        };
+        let open = |number| Pull { number, open: true, ..Pull::default() };
+        assert_eq!(names("Widen (#41)", &[]), [41]);
+        assert_eq!(names("Widen (#41)", &[open(41)]), [41], "the link is older than the merge");
+        assert!(names("Widen (#41)", &[merged(42)]).is_empty(), "part of another");
+        assert!(names("Widen (#41)", &[open(43)]).is_empty(), "part of one that was found");
+        assert!(names("Widen (#43)", &[]).is_empty(), "found already");
+    }
+
+    #[test]
+    fn a_pull_request_tells_itself_whether_this_push_merged_it() {
+        let merged = |merge_commit: Option<&str>| Pull {
+            merged_at: Some(DateTime::UNIX_EPOCH),
+            base_ref: "main".to_owned(),
+            ..pull(merge_commit)
+        };
+        assert_eq!(merged_it(&push(true), &merged(Some("a"))), Some(true));
+        assert_eq!(merged_it(&push(true), &merged(Some("d"))), Some(false), "picked from what was merged before");
+        assert_eq!(merged_it(&push(true), &merged(None)), None);
+        let elsewhere = Pull { base_ref: "next".to_owned(), ..merged(Some("a")) };
+        assert_eq!(merged_it(&push(true), &elsewhere), Some(false));
+        assert_eq!(merged_it(&push(true), &Pull { open: true, ..pull(Some("a")) }), None);
+        assert_eq!(merged_it(&push(true), &pull(None)), Some(false), "closed without a merge");
     }
 }
