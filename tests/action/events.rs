@@ -3,9 +3,9 @@
 use std::fs;
 
 use serde_json::{Value, json};
-use simulated_github::{ChangedFile, Fault, RequestInfo, When, World};
+use simulated_github::{ChangedFile, Fault, RequestInfo, ReviewState, When, World};
 
-use crate::stage::{PULL, Stage, component, world};
+use crate::stage::{PULL, Stage, component, will_say, world};
 
 fn list() -> Value {
     json!([component("vpc", "plat-dev", "dev", &[])])
@@ -118,6 +118,23 @@ fn a_pull_request_below_somebodys_own_commit_is_deployed_as_it_was_merged() {
     assert_eq!(ended.output("pull-request"), "42");
     assert_eq!(json!(stage.github.world(|world| world.dispatches()[0].inputs.0["sha"].clone())), merge);
     assert!(stage.comment().contains("`vpc`"), "{}", stage.comment());
+}
+
+#[test]
+fn an_approval_by_the_author_of_any_of_several_pull_requests_is_marked() {
+    let mut world = world();
+    will_say(&mut world, "vpc", "prod", ReviewState::Approved, "fine");
+    world.open_pull_request(41, "Rename a queue", "mona");
+    let first = world.merge(41, "hubot");
+    world.open_pull_request(43, "Widen more", "octocat");
+    world.merge(43, "hubot");
+    let mut stage = Stage::new(world, &json!([component("vpc", "plat-prod", "prod", &[])]));
+    let mut push = stage.github.world(|world| world.push_of_merge(43));
+    push["commits"].as_array_mut().unwrap().insert(0, json!({"id": first}));
+    event(&mut stage, "push", &push);
+    let ended = stage.run();
+    ended.expect("succeeded", 0);
+    assert!(ended.summary.contains("by\u{a0}`mona` (wrote #41) |"), "{}", ended.summary);
 }
 
 /// A merge queue's push of #41, #42 and #43, each changing a component of its own; the labelled ones must not
