@@ -13,7 +13,7 @@ use crate::{
     given::Given,
     inputs::Inputs,
     observe::Observer,
-    plan::Subject,
+    plan::{Companion, Subject},
     preflight, preview, pushed,
     report::{View, Watcher, annotations, log, outputs, outputs::Outputs, summary},
     resume::{self, Us, Verdict},
@@ -195,8 +195,8 @@ pub async fn with_pull<'a>(
             ));
         }
     };
-    let numbers = together.iter().map(|pull| pull.number).collect();
-    let subject = Subject { together: numbers, ..subject(&job, &pull, merge_commit) };
+    let companions = together.iter().map(companion).collect();
+    let subject = Subject { together: companions, ..subject(&job, &pull, merge_commit) };
     let hand = Hand { run: job.context.run_id, attempt: job.context.run_attempt, nonce: nonce(), ..Hand::default() };
     let mut case = Case { job, github, pull, together, subject, hand, sticky: None };
     let found = if case.job.inputs.comment && !case.job.inputs.dry_run {
@@ -224,6 +224,11 @@ pub fn subject(job: &Job<'_>, pull: &Pull, merge_commit: String) -> Subject {
         merged_by: pull.merged_by.clone(),
         ..Subject::default()
     }
+}
+
+/// What is remembered of a pull request that was merged together with another.
+fn companion(pull: &Pull) -> Companion {
+    Companion { number: pull.number, author: pull.author.clone(), merged_by: pull.merged_by.clone() }
 }
 
 /// What a new rollout is made of.

@@ -45,18 +45,27 @@ pub enum Trigger {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Push {
     /// The commit the branch points to now.
-    pub commit: String,
+    pub commit: Commit,
     /// The branch.
     pub branch: String,
-    /// The commits that came with it, at most [`MOST_COMMITS`] of them: a merge queue brings several pull
-    /// requests at once.
-    pub before: Vec<String>,
-    /// How many more came with it that are not looked at.
-    pub more: usize,
+    /// The commits that came with it, the newest first: a merge queue brings several pull requests at once.
+    pub before: Vec<Commit>,
+    /// Whether these are surely all.
+    pub whole: bool,
 }
 
-/// Commits of a push that are looked at beside the last one: each costs a request.
-pub const MOST_COMMITS: usize = 50;
+/// A commit that arrived.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Commit {
+    /// Its hash.
+    pub id: String,
+    /// The first line of its message; empty where the payload does not tell.
+    pub title: String,
+}
+
+/// A payload lists no more commits of a push.
+/// <https://docs.github.com/en/webhooks/webhook-events-and-payloads#push>
+const MOST_LISTED: usize = 2048;
 
 /// The trigger, and the repository as the payload names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,13 +87,22 @@ struct Payload {
     #[serde(rename = "ref")]
     git_ref: Option<String>,
     deleted: Option<bool>,
-    commits: Option<Vec<Commit>>,
+    commits: Option<Vec<Listed>>,
+    head_commit: Option<Listed>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Commit {
+struct Listed {
     id: String,
+    message: Option<String>,
+}
+
+impl Listed {
+    fn commit(&self) -> Commit {
+        let title = self.message.as_deref().and_then(|message| message.lines().next()).unwrap_or_default();
+        Commit { id: self.id.clone(), title: title.to_owned() }
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -175,13 +193,16 @@ fn pushed(payload: &Payload) -> Result<Trigger, String> {
     if payload.deleted == Some(true) {
         return Ok(Trigger::Nothing { number: None, reason: format!("branch `{branch}` was deleted") });
     }
-    let commit =
+    let after =
         payload.after.as_deref().filter(|commit| is_commit(commit)).ok_or("the payload has no commit in `after`")?;
-    let others = payload.commits.iter().flatten().rev().map(|other| other.id.as_str());
-    let mut before: Vec<String> = others.filter(|id| is_commit(id) && *id != commit).map(str::to_owned).collect();
-    let more = before.len().saturating_sub(MOST_COMMITS);
-    before.truncate(MOST_COMMITS);
-    Ok(Trigger::Pushed(Push { commit: commit.to_owned(), branch: branch.to_owned(), before, more }))
+    let listed = || payload.commits.iter().flatten().rev().filter(|commit| is_commit(&commit.id));
+    let commit = listed().chain(&payload.head_commit).find(|commit| commit.id == after).map(Listed::commit);
+    Ok(Trigger::Pushed(Push {
+        commit: commit.unwrap_or_else(|| Commit { id: after.to_owned(), ..Commit::default() }),
+        branch: branch.to_owned(),
+        before: listed().filter(|commit| commit.id != after).map(Listed::commit).collect(),
+        whole: payload.commits.as_ref().is_some_and(|commits| commits.len() < MOST_LISTED),
+    }))
 }
 
 /// Whether `text` is a full commit hash (SHA-1 or SHA-256), and so safe in a path.
@@ -237,10 +258,33 @@ mod tests {
         let commit = "a".repeat(40);
         let payload = format!(r#"{{"ref":"refs/heads/main","after":"{commit}"}}"#);
         let branch = "main".to_owned();
-        assert_eq!(of("push", &payload, None), Ok(Trigger::Pushed(Push { commit, branch, before: vec![], more: 0 })));
+        let after = |title: &str| Commit { id: commit.clone(), title: title.to_owned() };
+        let push = Push { commit: after(""), branch, before: vec![], whole: false };
+        assert_eq!(of("push", &payload, None), Ok(Trigger::Pushed(push.clone())));
+        let payload = payload.replace('}', &format!(r#","head_commit":{{"id":"{commit}","message":"Mend\n\nit"}}}}"#));
+        assert_eq!(of("push", &payload, None), Ok(Trigger::Pushed(Push { commit: after("Mend"), ..push })));
         let tag = of("push", r#"{"ref":"refs/tags/v1"}"#, None);
         assert!(matches!(tag, Ok(Trigger::Nothing { .. })), "{tag:?}");
         assert!(of("push", r#"{"ref":"refs/heads/main","after":"../../x"}"#, None).is_err());
+    }
+
+    #[test]
+    fn the_commits_of_a_push_are_told_from_the_newest_on_and_a_full_list_may_not_be_all() {
+        let push = |count: usize| {
+            let ids: Vec<String> = (1..=count).map(|number| format!("{number:040x}")).collect();
+            let commits: Vec<String> = ids.iter().map(|id| format!(r#"{{"id":"{id}"}}"#)).collect();
+            let payload = format!(
+                r#"{{"ref":"refs/heads/main","after":"{}","commits":[{}]}}"#,
+                ids[count - 1],
+                commits.join(",")
+            );
+            let Ok(Trigger::Pushed(push)) = of("push", &payload, None) else { panic!("a push") };
+            push
+        };
+        let three = push(3);
+        let before: Vec<&str> = three.before.iter().map(|commit| commit.id.as_str()).collect();
+        assert_eq!((before, three.whole), (vec![&*format!("{:040x}", 2), &*format!("{:040x}", 1)], true));
+        assert!(push(MOST_LISTED - 1).whole && !push(MOST_LISTED).whole);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::{Github, Trouble};
 
 /// A pull request as it is now.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Pull {
     /// Its number.
     pub number: u64,

@@ -45,9 +45,20 @@ pub struct Subject {
     /// Who merged it.
     pub merged_by: String,
     /// Other pull requests that the same push merged: this rollout deploys them too.
-    pub together: Vec<u64>,
+    pub together: Vec<Companion>,
     /// Those of all of them that carry the `skip-label`: what they alone change is not deployed.
     pub left_out: Vec<u64>,
+}
+
+/// A pull request that was merged together with the one a rollout is shown on.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Companion {
+    /// Its number.
+    pub number: u64,
+    /// Who wrote it.
+    pub author: String,
+    /// Who merged it.
+    pub merged_by: String,
 }
 
 /// One component going to one environment by one workflow run.

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::{View, escape, fold, words};
-use crate::{plan::Planned, run::Review};
+use crate::{
+    plan::{Companion, Planned, Subject},
+    run::Review,
+};
 
 /// Deployments named in one row.
 const NAMED: usize = 8;
@@ -48,15 +51,29 @@ fn rows<'a>(view: &'a View<'_>) -> Vec<(&'a Review, Vec<&'a Planned>)> {
     rows
 }
 
+/// Marks a decision by somebody who wrote or merged what is deployed. GitHub's own rule against self-review cannot
+/// see them: the dispatch comes from the token's bot.
+fn own(subject: &Subject, user: &str) -> String {
+    let wrote = numbers(subject, user, &subject.author, |companion| &companion.author);
+    let merged = numbers(subject, user, &subject.merged_by, |companion| &companion.merged_by);
+    match (wrote.as_slice(), merged.as_slice()) {
+        ([], []) => String::new(),
+        ([_, ..], _) if subject.together.is_empty() => " (wrote the pull request)".to_owned(),
+        ([_, ..], _) => format!(" (wrote {})", words::list(&wrote, NAMED, "and")),
+        ([], _) if subject.together.is_empty() => " (merged it)".to_owned(),
+        ([], _) => format!(" (merged {})", words::list(&merged, NAMED, "and")),
+    }
+}
+
+/// The pull requests of a rollout that are somebody's: its own by that one's person, others by theirs.
+fn numbers(subject: &Subject, user: &str, own: &str, of: fn(&Companion) -> &str) -> Vec<String> {
+    let others = subject.together.iter().map(|companion| (companion.number, of(companion)));
+    let all = others.chain([(subject.pull_request, own)]);
+    all.filter(|(_, person)| !user.is_empty() && *person == user).map(|(number, _)| format!("#{number}")).collect()
+}
+
 fn row(view: &View<'_>, review: &Review, planned: &[&Planned]) -> String {
-    let subject = &view.rollout.subject;
-    // GitHub's own rule against self-review cannot see them: the dispatch comes from the token's bot.
-    let own = match review.user.as_str() {
-        "" => "",
-        user if user == subject.author => " (wrote the pull request)",
-        user if user == subject.merged_by => " (merged it)",
-        _ => "",
-    };
+    let own = own(&view.rollout.subject, &review.user);
     let state = match review.state.as_str() {
         "approved" => words::unbroken("✅ approved"),
         "rejected" => words::unbroken("⛔ rejected"),

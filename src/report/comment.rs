@@ -86,11 +86,9 @@ fn together(view: &View<'_>) -> String {
         let names: Vec<String> = numbers.iter().take(100).map(|number| format!("#{number}")).collect();
         names.join(", ")
     };
-    let mut text = format!(
-        "\nOne rollout for #{} and for {}, which were merged together.",
-        subject.pull_request,
-        names(&subject.together)
-    );
+    let others: Vec<u64> = subject.together.iter().map(|companion| companion.number).collect();
+    let mut text =
+        format!("\nOne rollout for #{} and for {}, which were merged together.", subject.pull_request, names(&others));
     if !subject.left_out.is_empty() {
         text.push_str(&format!(
             " Left out, as their label asks, is what was changed by {} alone.",

@@ -181,11 +181,21 @@ pub fn decode(text: &str) -> Result<Record, Unreadable> {
 mod tests {
     use super::*;
     use crate::{
-        plan::{Planned, Subject},
+        plan::{Companion, Planned, Subject},
         report::{View, Watcher, comment},
         rollout::{Deployment, End, Phase, Proof, Run},
         run::{Review, Time},
     };
+
+    fn companion(number: u64, author: &str, merged_by: &str) -> Companion {
+        Companion { number, author: author.to_owned(), merged_by: merged_by.to_owned() }
+    }
+
+    fn packed(json: &str) -> String {
+        let mut packer = ZlibEncoder::new(Vec::new(), Compression::best());
+        packer.write_all(json.as_bytes()).expect("memory");
+        STANDARD.encode(packer.finish().expect("memory"))
+    }
 
     fn record(deployments: usize) -> Record {
         let start = Time::from_timestamp(1_790_000_000, 0).expect("a time");
@@ -196,7 +206,7 @@ mod tests {
             head_sha: "1f3c2d1e0b9a8f7e6d5c4b3a29181706f5e4d3c2".to_owned(),
             base_ref: "main".to_owned(),
             author: "octocat".to_owned(),
-            together: vec![41, 43],
+            together: vec![companion(41, "mona", "hubot"), companion(43, "", "")],
             ..Subject::default()
         };
         let words = [
@@ -279,6 +289,16 @@ mod tests {
     }
 
     #[test]
+    fn a_state_from_before_the_people_of_companions_were_kept_is_read_without_them() {
+        let mut record = record(3);
+        let mut json = serde_json::to_value(wire::write(&record)).expect("JSON");
+        let people = json.as_object_mut().expect("an object").remove("by");
+        assert_eq!(people, Some(serde_json::json!([["mona", "hubot"], ["", ""]])));
+        record.rollout.subject.together = vec![companion(41, "", ""), companion(43, "", "")];
+        assert_eq!(decode(&packed(&json.to_string())), Ok(record));
+    }
+
+    #[test]
     fn a_thousand_deployments_leave_room_for_what_people_read() {
         let text = encode(&record(1000));
         assert!(text.len() < 40_000, "{} characters", text.len());
@@ -357,14 +377,9 @@ mod tests {
 
     #[test]
     fn a_newer_version_is_named_and_damage_is_damage() {
-        let pack = |json: &str| {
-            let mut packer = ZlibEncoder::new(Vec::new(), Compression::best());
-            packer.write_all(json.as_bytes()).expect("memory");
-            STANDARD.encode(packer.finish().expect("memory"))
-        };
-        assert_eq!(decode(&pack(r#"{"v":99,"new":true}"#)), Err(Unreadable::Newer(99)));
+        assert_eq!(decode(&packed(r#"{"v":99,"new":true}"#)), Err(Unreadable::Newer(99)));
         let text = encode(&record(3));
-        for broken in ["", "!!!!", &text[..text.len() / 2], &pack("{}"), &pack(r#"{"v":1}"#), &pack("[")] {
+        for broken in ["", "!!!!", &text[..text.len() / 2], &packed("{}"), &packed(r#"{"v":1}"#), &packed("[")] {
             assert!(matches!(decode(broken), Err(Unreadable::Damaged(_))), "{broken}");
         }
     }

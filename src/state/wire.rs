@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Hand, Record, Stage, VERSION};
 use crate::{
     context::Origin,
-    plan::{Planned, Subject},
+    plan::{Companion, Planned, Subject},
     rollout::{Deployment, End, Phase, Progress, Proof, Rollout, Run},
     run::{Review, Time},
 };
@@ -25,6 +25,9 @@ pub(super) struct Wire {
     /// Pull requests merged together with it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     with: Vec<u64>,
+    /// Who wrote and who merged each of these; missing in what an older version wrote.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    by: Vec<[String; 2]>,
     /// Those of them that are left out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     without: Vec<u64>,
@@ -151,7 +154,8 @@ impl Writer {
                 subject.merged_by.clone(),
             ],
             pull: subject.pull_request,
-            with: subject.together.clone(),
+            with: subject.together.iter().map(|companion| companion.number).collect(),
+            by: subject.together.iter().map(people).collect(),
             without: subject.left_out.clone(),
             at: self.start,
             first: self.first,
@@ -247,6 +251,16 @@ fn marks<'a>(planned: &'a Planned, subject: &'a Subject) -> [(&'static str, &'a 
     ]
 }
 
+fn people(companion: &Companion) -> [String; 2] {
+    [companion.author.clone(), companion.merged_by.clone()]
+}
+
+fn companions(wire: &Wire) -> Vec<Companion> {
+    let people = wire.by.iter().cloned().chain(std::iter::repeat_with(Default::default));
+    let all = wire.with.iter().zip(people);
+    all.map(|(number, [author, merged_by])| Companion { number: *number, author, merged_by }).collect()
+}
+
 /// Everything that points somewhere must point at something; needs point back, so there is no cycle.
 pub(super) fn read(wire: &Wire) -> Option<Record> {
     let start = Time::from_timestamp(wire.at, 0)?;
@@ -260,7 +274,7 @@ pub(super) fn read(wire: &Wire) -> Option<Record> {
         comment_key,
         author,
         merged_by,
-        together: wire.with.clone(),
+        together: companions(wire),
         left_out: wire.without.clone(),
     };
     let reader = Reader { wire, subject: &subject, start };

@@ -4,6 +4,7 @@ use deployment_approvals::{
     checks::Check,
     finding::{Finding, Severity},
     github::{Environment, Rules},
+    plan::Companion,
     report::Watcher,
     rollout::{Deployment, End},
     run::Reviewer,
@@ -193,8 +194,42 @@ fn a_preview() {
 fn merged_together_with_others() {
     let [database, api, cdn] = production();
     let mut given = shop(dev(), [database.running(RUN + 7), api, cdn]);
-    given.rollout.subject.together = vec![40, 41];
+    given.rollout.subject.together = companions();
     insta::assert_snapshot!(given.comment());
+}
+
+fn companions() -> Vec<Companion> {
+    let companion = |(number, author, merged_by): (u64, &str, &str)| Companion {
+        number,
+        author: author.to_owned(),
+        merged_by: merged_by.to_owned(),
+    };
+    [(40, "mona", "hubot"), (41, "lena", "mona")].map(companion).into()
+}
+
+#[test]
+fn who_wrote_or_merged_one_of_several_is_marked_as_deciding_about_their_own() {
+    let decided = |user: &str, together: Vec<Companion>| {
+        let one = deployment("vpc", "prod", "production").reviewed("approved", user, "").succeeded(RUN);
+        let mut given = given(vec![one]);
+        given.rollout.subject.together = together;
+        let comment = given.comment();
+        let row = comment.lines().find(|line| line.starts_with("| ✅\u{a0}approved")).expect("a decision");
+        row.split('|').nth(1).expect("a cell").trim().to_owned()
+    };
+    let marked = |user: &str, mark: &str| format!("✅\u{a0}approved by\u{a0}`{user}`{mark}");
+    for (user, mark) in [
+        ("mona", " (wrote #40)"),
+        ("lena", " (wrote #41)"),
+        ("octocat", " (wrote #42)"),
+        ("hubot", " (merged #40 and #42)"),
+        ("nobody", ""),
+    ] {
+        assert_eq!(decided(user, companions()), marked(user, mark));
+    }
+    for (user, mark) in [("octocat", " (wrote the pull request)"), ("hubot", " (merged it)"), ("mona", "")] {
+        assert_eq!(decided(user, Vec::new()), marked(user, mark));
+    }
 }
 
 #[test]
