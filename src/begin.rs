@@ -1,7 +1,5 @@
 //! From the event to a rollout that can be followed: a fresh one, one that goes on, or the reason for none.
 
-use std::time::Duration;
-
 use crate::{
     Failure, cadence,
     context::{self, Context},
@@ -96,7 +94,7 @@ pub async fn begin(mut job: Job<'_>) -> Result<Begun<'_>, Failure> {
     }
     let (number, merge_event) = match event.trigger {
         Trigger::Nothing { number, reason } => return Ok(skipped(number, &reason)),
-        Trigger::Closed { number } => (Some(number), true),
+        Trigger::Closed { number, .. } => (Some(number), true),
         Trigger::Pushed(_) => (None, true),
         Trigger::Preview { number } | Trigger::Asked { number } => (Some(number), false),
         Trigger::Sweep => return sweep::run(job).await.map(Begun::Over),
@@ -126,16 +124,8 @@ async fn begin_with(
                 }
                 other => other?,
             };
-            // The event says that it is merged; an answer that is older than that must not make a preview of it.
-            let mut left = if merge_event { job.tempo.push_link } else { Duration::ZERO };
-            while pull.open && !left.is_zero() {
-                left = left.saturating_sub(job.tempo.push_link / 12);
-                job.patience.pause(job.tempo.push_link / 12, None).await?;
-                pull = github.pull(number).await?;
-            }
-            if merge_event && pull.open {
-                let what = format!("pull request #{number} was closed by the event, and GitHub still says it is open");
-                return Err(format!("{what}: re-run this job if it is merged").into());
+            if let Trigger::Closed { merged, merge_commit, .. } = trigger {
+                pull = closed(&job, &github, pull, merged, merge_commit).await?;
             }
             if only_preview && !pull.open {
                 // The event that merged it deploys it; this one only shows, however late it comes.
@@ -154,6 +144,35 @@ async fn begin_with(
         (None, _) => return Err("the event names no pull request".to_owned().into()),
     };
     with_pull(job, github, pulls, Some(given), merge_event).await
+}
+
+/// A pull request that the event says was closed, once GitHub says so too: an answer that is older than the event must
+/// make neither a preview of it nor pass it over.
+async fn closed(
+    job: &Job<'_>,
+    github: &Github,
+    mut pull: Pull,
+    merged: bool,
+    merge_commit: Option<String>,
+) -> Result<Pull, Failure> {
+    let number = pull.number;
+    let old = |pull: &Pull| {
+        pull.open
+            || (merged && (pull.merged_at.is_none() || pull.merge_commit.as_ref().or(merge_commit.as_ref()).is_none()))
+    };
+    let mut left = job.tempo.push_link;
+    while old(&pull) && !left.is_zero() {
+        left = left.saturating_sub(job.tempo.push_link / 12);
+        job.patience.pause(job.tempo.push_link / 12, None).await?;
+        pull = github.pull(number).await?;
+    }
+    if pull.open || (merged && pull.merged_at.is_none()) {
+        let says = if pull.open { "it is open" } else { "it is not merged" };
+        let what = format!("pull request #{number} was closed by the event, and GitHub still says {says}");
+        return Err(format!("{what}: re-run this job if it is merged").into());
+    }
+    pull.merge_commit = pull.merge_commit.or(merge_commit);
+    Ok(pull)
 }
 
 /// Begins for a pull request that is known. Where nothing is `given`, nothing new can begin.

@@ -13,10 +13,14 @@ use serde::Deserialize;
 /// What this run is about, as far as the payload tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trigger {
-    /// A pull request was closed by merging it, or the payload does not say (`merged: None`).
+    /// A pull request was closed by merging it, or the payload does not say.
     Closed {
         /// The pull request's number.
         number: u64,
+        /// The payload says that it was merged.
+        merged: bool,
+        /// The commit its merge made, as the payload tells.
+        merge_commit: Option<String>,
     },
     /// An open pull request: show what a merge would deploy.
     Preview {
@@ -111,6 +115,7 @@ struct PullRequest {
     number: Option<u64>,
     merged: Option<bool>,
     merged_at: Option<String>,
+    merge_commit_sha: Option<String>,
     state: Option<String>,
 }
 
@@ -178,7 +183,11 @@ fn pull_request(payload: &Payload, asked: Option<u64>) -> Result<Trigger, String
             number: Some(number),
             reason: format!("pull request #{number} was closed without being merged"),
         },
-        (true, ..) => Trigger::Closed { number },
+        (true, merged, at) => Trigger::Closed {
+            number,
+            merged: merged == Some(true) || at.is_some(),
+            merge_commit: pull.merge_commit_sha.clone().filter(|commit| is_commit(commit)),
+        },
     })
 }
 
@@ -226,7 +235,8 @@ mod tests {
             r#"{"action":"closed","pull_request":{"number":5,"merged_at":"2026-01-01T00:00:00Z"}}"#,
             r#"{"pull_request":{"number":5,"state":"closed","merged":null}}"#,
         ] {
-            assert_eq!(of("pull_request", payload, None), Ok(Trigger::Closed { number: 5 }), "{payload}");
+            let trigger = of("pull_request", payload, None);
+            assert!(matches!(trigger, Ok(Trigger::Closed { number: 5, .. })), "{payload}: {trigger:?}");
         }
     }
 

@@ -373,3 +373,27 @@ fn not_begun() -> String {
     stage.run();
     stage.github.world(|world| world.sticky(PULL).unwrap().body.clone())
 }
+
+#[test]
+fn a_merge_that_github_shows_late_is_deployed_all_the_same() {
+    for open in [true, false] {
+        let mut world = crate::stage::world();
+        let pull = world.pulls.get_mut(&PULL).unwrap();
+        let (merged, closed) = (pull.merged.take(), pull.closed);
+        if open {
+            pull.closed = None;
+        }
+        let mut asked = 0;
+        world.on_request(move |world, request| {
+            if request.route.is_some_and(|route| route.ends_with("/pulls/{pull_number}")) {
+                asked += 1;
+                if asked == 3 {
+                    let pull = world.pulls.get_mut(&PULL).unwrap();
+                    (pull.merged, pull.closed) = (merged.clone(), closed);
+                }
+            }
+        });
+        let ended = Stage::new(world, &json!([component("vpc", "plat-dev", "dev", &[])])).run();
+        ended.expect("succeeded", 0);
+    }
+}
