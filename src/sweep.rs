@@ -12,9 +12,12 @@ use chrono::TimeDelta;
 use crate::{
     Failure,
     begin::{self, Begun, Job, Over},
-    github::{Github, Trouble},
+    decide::{self, Decision},
+    github::{Comment, Github, Trouble},
     inputs::{OnCancel, OnTimeout},
+    observe::Observer,
     report::{comment, outputs, outputs::Outputs, summary},
+    run::Time,
     state::{Record, Stage, Unreadable},
     sticky,
     tally::{Outcome, Tally},
@@ -55,7 +58,7 @@ pub async fn run(job: Job<'_>) -> Result<Over, Failure> {
             .into());
     }
     let github = Github::new(&job.context, job.inputs, job.tempo, job.patience.clone())?;
-    let mut swept = unfinished(&job, &github).await?;
+    let (mut swept, live) = unfinished(&job, &github).await?;
     tracing::info!("{} unfinished rollouts found", swept.rollouts.len());
     if job.inputs.dry_run {
         let outputs = Outputs { result: Outcome::Skipped, ..swept.outputs() };
@@ -64,10 +67,18 @@ pub async fn run(job: Job<'_>) -> Result<Over, Failure> {
     job.files.outputs(&swept.outputs().lines());
     let files = job.files.part();
     let part = Job { files: &files, ..job.clone() };
-    let pulls: Vec<u64> = swept.rollouts.keys().copied().collect();
+    // One for all, since rollouts share their workflows' lists.
+    let mut observer = Observer::new(job.tempo.lost, false);
     let mut interrupted = None;
-    for pull in pulls {
-        let (over, trouble) = one(&part, &github, pull).await;
+    for (pull, found) in live {
+        let (over, trouble) = match is_still(&job, &github, &mut observer, &found).await {
+            Ok(true) => {
+                tracing::info!("pull request #{pull}: nothing new");
+                continue;
+            }
+            Ok(false) => one(&part, &github, pull).await,
+            Err(trouble) => (None, Some(trouble.into())),
+        };
         if let Some(over) = over {
             swept.rollouts.insert(pull, over);
         }
@@ -97,8 +108,25 @@ pub async fn run(job: Job<'_>) -> Result<Over, Failure> {
     Ok(Over { pass, summary: swept.summary(), outputs })
 }
 
+/// A live state, and when it was written.
+struct Live {
+    record: Record,
+    written: Option<Time>,
+}
+
+/// Whether there is nothing to do about a rollout: nobody holds it, nothing is to be dispatched, and no run has moved
+/// since its comment was written. That comment is true still.
+async fn is_still(job: &Job<'_>, github: &Github, observer: &mut Observer, live: &Live) -> Result<bool, Trouble> {
+    let rollout = &live.record.rollout;
+    let next = decide::decide(rollout, &rollout.standings(), job.inputs.max_parallel);
+    let (Some(written), true) = (live.written, live.record.hand.released && next == Decision::default()) else {
+        return Ok(false);
+    };
+    observer.is_still(github, rollout, written, job.tempo.lost).await
+}
+
 /// The rollouts with a live state in a comment of ours. What cannot be read is told.
-async fn unfinished(job: &Job<'_>, github: &Github) -> Result<Swept, Trouble> {
+async fn unfinished(job: &Job<'_>, github: &Github) -> Result<(Swept, BTreeMap<u64, Live>), Trouble> {
     let viewer = github.viewer().await?;
     let since = github.now() - TimeDelta::days(DAYS_BACK);
     let (comments, all) = github.recent_comments(since, MOST_PAGES).await?;
@@ -113,15 +141,17 @@ async fn unfinished(job: &Job<'_>, github: &Github) -> Result<Swept, Trouble> {
     let mut ours = BTreeMap::new();
     for (pull, comment) in comments {
         let is_ours = comment.author.is(&viewer) && comment::is_ours(&comment.body, &job.inputs.comment_key);
-        if is_ours && ours.get(&pull).is_none_or(|(known, _)| comment.id < *known) {
-            ours.insert(pull, (comment.id, comment.body));
+        if is_ours && ours.get(&pull).is_none_or(|known: &Comment| comment.id < known.id) {
+            ours.insert(pull, comment);
         }
     }
     let mut swept = Swept::default();
-    for (pull, (_, body)) in ours {
-        match read(pull, &body) {
+    let mut live = BTreeMap::new();
+    for (pull, comment) in ours {
+        match read(pull, &comment.body) {
             Ok(record) if record.stage == Stage::Live => {
                 swept.rollouts.insert(pull, begin::as_told(job, &record, github.now()));
+                live.insert(pull, Live { record, written: comment.updated_at });
             }
             Ok(_) => {}
             Err(newer @ Unreadable::Newer(_)) => {
@@ -135,7 +165,7 @@ async fn unfinished(job: &Job<'_>, github: &Github) -> Result<Swept, Trouble> {
             }
         }
     }
-    Ok(swept)
+    Ok((swept, live))
 }
 
 /// The comment's own place decides, not what its state says.

@@ -25,6 +25,8 @@ pub struct Comment {
     pub body: String,
     /// Who wrote it.
     pub author: Viewer,
+    /// When it was last written.
+    pub updated_at: Option<DateTime<Utc>>,
 }
 
 /// An account: this token's own, or a comment's author.
@@ -57,6 +59,8 @@ struct Wire {
     body: Option<String>,
     #[serde(default)]
     user: Option<WireUser>,
+    #[serde(default)]
+    updated_at: Option<DateTime<Utc>>,
 }
 
 #[derive(Deserialize)]
@@ -70,7 +74,8 @@ struct WireUser {
 impl From<Wire> for Comment {
     fn from(wire: Wire) -> Self {
         let author = wire.user.map(|user| Viewer { id: user.id, login: user.login }).unwrap_or_default();
-        Self { id: wire.id, url: wire.html_url, body: wire.body.unwrap_or_default(), author }
+        let body = wire.body.unwrap_or_default();
+        Self { id: wire.id, url: wire.html_url, body, author, updated_at: wire.updated_at }
     }
 }
 

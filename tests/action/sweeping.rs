@@ -55,6 +55,37 @@ fn a_cron_carries_every_rollout_to_its_end_without_anybody_waiting() {
 }
 
 #[test]
+fn a_sweep_that_finds_nothing_new_asks_little_and_writes_nothing() {
+    let list: Vec<_> = (0..8).map(|index| component(&format!("c{index}"), "plat-prod", "prod", &[])).collect();
+    let mut stage = Stage::new(world(), &json!(list)).input("wait", "false");
+    stage.run().expect("pending", 0);
+    stage.until("all wait", |world| (0..8).all(|index| world.dispatched(index).unwrap().status() == "waiting"));
+    scheduled(&mut stage, 7_000_000_002);
+    let looked = |stage: &Stage| {
+        let before = stage.github.world(|world| (world.request_count(), world.comment_history().len()));
+        let ended = stage.run();
+        let after = stage.github.world(|world| (world.request_count(), world.comment_history().len()));
+        assert_eq!(ended.output("pending"), "8");
+        (after.0 - before.0, after.1 - before.1)
+    };
+    let (asked, written) = looked(&stage);
+    assert!(asked > 10 && written > 0, "{asked} requests, {written} writes");
+    // What changed shortly before the comment was written may not have been seen.
+    std::thread::sleep(std::time::Duration::from_secs(4));
+    looked(&stage);
+    let (asked, written) = looked(&stage);
+    assert!(asked <= 4 && written == 0, "{asked} requests, {written} writes");
+    stage.github.world(|world| {
+        for index in 0..8 {
+            let run = world.dispatched(index).unwrap().id;
+            world.approve(run, "prod", "mona", "").unwrap();
+        }
+    });
+    stage.until("all end", |world| (0..8).all(|index| world.dispatched(index).unwrap().status() == "completed"));
+    stage.run().expect("succeeded", 0);
+}
+
+#[test]
 fn a_sweep_must_not_wait() {
     let mut stage = Stage::new(world(), &json!([]));
     scheduled(&mut stage, 7_000_000_002);
