@@ -25,6 +25,9 @@ pub struct Sticky {
     pub doubtful: bool,
 }
 
+/// How often a comment that was there is looked for before it is believed to be gone.
+const DENIALS: u32 = 3;
+
 /// That a process holds the rollout.
 #[derive(Debug)]
 struct Held {
@@ -184,6 +187,26 @@ impl Sticky {
 
     /// Makes the comment say `body`. Tells whether it does; if not, somebody was quicker, or deleted it.
     pub async fn write(&mut self, body: &str) -> Result<bool, Trouble> {
+        let mut denials = 0;
+        loop {
+            match self.write_once(body).await {
+                Err(Trouble::NotFound { .. }) if self.held.is_some() => {}
+                other => return other,
+            }
+            // A comment that a list still shows may be denied for a moment; one that it does not was deleted.
+            let known = self.place().map(|(id, _)| id);
+            let listed = self.ours(self.github.comments(self.pull_request).await?).any(|one| Some(one.id) == known);
+            if !listed || denials >= DENIALS {
+                tracing::warn!("the comment was deleted; writing a new one");
+                self.comment = None;
+                return self.create(body).await.map(|()| true);
+            }
+            self.github.back_off(denials).await?;
+            denials += 1;
+        }
+    }
+
+    async fn write_once(&mut self, body: &str) -> Result<bool, Trouble> {
         let Some(known) = &self.comment else {
             return self.create(body).await.map(|()| true);
         };
@@ -193,11 +216,7 @@ impl Sticky {
         let looks = self.unsure();
         match self.github.update_comment(known.id, body, async || self.allowed().await).await {
             Ok(()) => {}
-            Err(Trouble::NotFound { .. }) if self.held.is_some() => {
-                tracing::warn!("the comment was deleted; writing a new one");
-                self.comment = None;
-                return self.create(body).await.map(|()| true);
-            }
+            Err(trouble @ Trouble::NotFound { .. }) if self.held.is_some() => return Err(trouble),
             Err(Trouble::NotFound { .. }) => return Ok(false),
             // It may be this very text that is there now, from a try that was not answered.
             Err(Trouble::Overtaken) if self.says(known.id, body).await? => {}
@@ -280,7 +299,15 @@ impl Sticky {
     /// After creating or taking: whether the oldest comment of ours names this process, which holds the rollout
     /// from then on.
     pub async fn stands(&mut self, nonce: &str) -> Result<bool, Trouble> {
-        let holding = self.holding(nonce).await?;
+        let mut holding = self.holding(nonce).await?;
+        for denials in 0..DENIALS {
+            if holding != Holding::Gone {
+                break;
+            }
+            // It was written a moment ago: it is late rather than gone.
+            self.github.back_off(denials).await?;
+            holding = self.holding(nonce).await?;
+        }
         self.held = (holding == Holding::Ours).then(|| Held { nonce: nonce.to_owned(), since: Instant::now() });
         if self.held.is_none() {
             self.withdraw().await?;
