@@ -33,7 +33,7 @@ pub async fn run(environment: &[(String, String)], tempo: Tempo, stop: signal::R
     // Outputs and summary are the main step's.
     files.output = None;
     files.summary = None;
-    log::start(false, files.token.clone());
+    log::start(log::debugging(environment), files.token.clone());
     let saved = |name: &str| {
         let wanted = format!("STATE_{name}");
         environment
