@@ -26,6 +26,10 @@ pub struct Tempo {
     pub push_link: Duration,
     /// All there is to do after a signal; the runner kills 10 s after the first.
     pub last_words: Duration,
+    /// What the post step gives to cancellations. The runner ends it some five minutes after the job was cancelled, and
+    /// there are the last words of both steps besides.
+    /// <https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-cancellation>
+    pub cancellations: Duration,
     /// How much faster than real all of this is; 1 in production.
     pub speed: u32,
 }
@@ -44,6 +48,7 @@ impl Tempo {
             settle: Duration::from_secs(1),
             push_link: Duration::from_secs(60),
             last_words: Duration::from_millis(4500),
+            cancellations: Duration::from_secs(210),
             speed: 1,
         }
     }
@@ -63,6 +68,7 @@ impl Tempo {
             settle: real.settle / speed,
             push_link: real.push_link / speed,
             last_words: real.last_words,
+            cancellations: (real.cancellations / speed).max(Duration::from_secs(10)),
             speed,
         }
     }

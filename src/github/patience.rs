@@ -29,6 +29,11 @@ impl Patience {
         Self::new(length, watch::channel(false).1)
     }
 
+    /// Patience for another `length`, ended by the same signal.
+    pub fn anew(&self, length: Duration) -> Self {
+        Self::new(length, self.stop.clone())
+    }
+
     /// Whether there is any left.
     ///
     /// # Errors
