@@ -400,8 +400,9 @@ pub fn as_told(job: &Job<'_>, record: &Record, now: Time) -> Over {
 }
 
 /// Prepares a finished rollout for one more try of what did not succeed. It looks first: a run that people
-/// re-ran meanwhile is adopted, and a lost one is tried again only if its run still does not exist. Lost ones are
-/// handed back as they were, for the case that this cannot be told.
+/// re-ran meanwhile is adopted unless it has failed again, and a lost one is tried again only if its run still does
+/// not exist. Lost ones of which no run was ever known are handed back as they were, for the case that this cannot be
+/// told.
 async fn retry(case: &Case<'_>, mut record: Record) -> Result<(Record, Vec<(usize, Deployment)>), Failure> {
     let mut unsure = Vec::new();
     let since = record.rollout.started_at;
@@ -421,7 +422,9 @@ async fn retry(case: &Case<'_>, mut record: Record) -> Result<(Record, Vec<(usiz
         if let Some(known) = run {
             match case.github.run(known.id).await {
                 Ok(facts) => {
-                    rerun = facts.attempt > known.attempt || !facts.completed();
+                    // One that failed again is tried like one that failed once; a lost one was never seen to fail.
+                    let succeeded = facts.conclusion.as_deref() == Some("success");
+                    rerun = !facts.completed() || succeeded || *end == End::Lost;
                     // A list that is older than this must not end it.
                     known.attempt = known.attempt.max(facts.attempt);
                 }

@@ -134,8 +134,7 @@ impl From<String> for Failure {
 /// Runs the action once, to its end. `stop` turns true when a signal comes. Tells whether the step passes.
 pub async fn run(environment: &[(String, String)], tempo: Tempo, stop: signal::Receiver<bool>) -> bool {
     let files = Files::of(environment);
-    let debug = environment.iter().any(|(name, value)| name == "RUNNER_DEBUG" && value == "1");
-    log::start(debug, files.token.clone());
+    log::start(log::debugging(environment), files.token.clone());
     let settings = match settings(environment) {
         Ok(settings) => settings,
         Err(mistakes) => return give_up(&files, Failure::Mistakes(mistakes), None),

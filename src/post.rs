@@ -14,7 +14,7 @@ use crate::{
     event::{self, Trigger},
     files::Files,
     fresh,
-    github::{Github, Patience, Trouble},
+    github::{Github, Patience},
     inputs::{Inputs, OnCancel},
     observe::Observer,
     plan::Subject,
@@ -23,7 +23,7 @@ use crate::{
     state::{Hand, Stage},
     sticky::{Found, Sticky},
     tempo::Tempo,
-    watch::spare_or_cancel,
+    watch::{Doomed, cancel_all},
 };
 
 /// Finishes what a killed main step left: comment, `on-cancel`, release. Always passes: the main step's own
@@ -33,7 +33,7 @@ pub async fn run(environment: &[(String, String)], tempo: Tempo, stop: signal::R
     // Outputs and summary are the main step's.
     files.output = None;
     files.summary = None;
-    log::start(false, files.token.clone());
+    log::start(log::debugging(environment), files.token.clone());
     let saved = |name: &str| {
         let wanted = format!("STATE_{name}");
         environment
@@ -55,28 +55,31 @@ pub async fn run(environment: &[(String, String)], tempo: Tempo, stop: signal::R
     // A sweep leaves runs alone: the next one goes on with them.
     let sweep = event::read(&context.event_path, &context.event_name, inputs.pull_request)
         .is_ok_and(|event| matches!(event.trigger, Trigger::Sweep));
-    let on_cancel = if sweep { OnCancel::Leave } else { inputs.on_cancel };
+    // And so did a main step that left for its time-out.
+    let spared = sweep || saved("spared") == "true";
+    let rest = Rest {
+        on_cancel: if spared { OnCancel::Leave } else { inputs.on_cancel },
+        doomed: saved("doomed").split(',').filter_map(Doomed::read).filter(|_| !spared).collect(),
+        asked: saved("asked").split(',').filter_map(|run| run.parse().ok()).collect(),
+    };
     let patience = Patience::new(tempo.last_words * 4, stop);
     let job = Job { inputs: &inputs, context, files: &files, tempo, patience };
-    let doomed = match on_cancel {
-        OnCancel::Leave => String::new(),
-        OnCancel::CancelWaiting => saved("waiting"),
-        OnCancel::CancelAll => saved("active"),
-    };
-    let doomed: Vec<u64> = doomed.split(',').filter_map(|run| run.parse().ok()).collect();
-    if let Err(failure) = finish(job, pull_request, &nonce, on_cancel, &doomed).await {
+    if let Err(failure) = finish(job, pull_request, &nonce, rest).await {
         tracing::warn!("the post step could not finish what the main step left: {failure}");
     }
     true
 }
 
-async fn finish(
-    mut job: Job<'_>,
-    pull_request: u64,
-    nonce: &str,
+/// What is left of `on-cancel`, as the main step saved it.
+struct Rest {
     on_cancel: OnCancel,
-    doomed: &[u64],
-) -> Result<(), Failure> {
+    /// Runs that are still to be cancelled.
+    doomed: Vec<Doomed>,
+    /// Runs whose cancellation was asked for.
+    asked: Vec<u64>,
+}
+
+async fn finish(mut job: Job<'_>, pull_request: u64, nonce: &str, rest: Rest) -> Result<(), Failure> {
     if job.context.repository.is_empty() {
         let event = event::read(&job.context.event_path, &job.context.event_name, job.inputs.pull_request)?;
         job.context.repository = event.repository.filter(|name| context::is_repository(name)).unwrap_or_default();
@@ -89,14 +92,18 @@ async fn finish(
     };
     let Some((sticky, Found::Record(record))) = opened else {
         // No comment tells: what the main step saved does.
-        return cancel(&github, doomed, on_cancel).await;
+        let github = github.with_patience(job.patience.anew(job.tempo.cancellations));
+        cancel_all(&github, &rest.doomed, rest.on_cancel).await;
+        return Ok(());
     };
     if record.hand.nonce != nonce || record.stage != Stage::Live {
         return Ok(());
     }
-    if record.hand.released {
-        // The comment was finished, and there was no time for all that `on-cancel` asks for.
-        return cancel(&github, doomed, on_cancel).await;
+    // Whether the comment says already that nobody is watching. Then there was no time for all that `on-cancel` asks
+    // for, or for telling what came of it.
+    let told = record.hand.released;
+    if told && rest.doomed.is_empty() && rest.asked.is_empty() {
+        return Ok(());
     }
     let pull = github.pull(pull_request).await?;
     let subject = Subject { comment_key: job.inputs.comment_key.clone(), ..record.rollout.subject.clone() };
@@ -108,21 +115,14 @@ async fn finish(
     if let Err(trouble) = watch.observer.look(&watch.case.github, &mut watch.rollout, &[], now).await {
         tracing::info!("the runs could not be looked at once more: {trouble}");
     }
-    tracing::warn!("the main step was killed: the comment now says that nobody is watching");
-    watch.leave("the job was killed", on_cancel).await;
-    Ok(())
-}
-
-/// Goes on with what `on-cancel` asks for. One run that cannot be cancelled is no reason to leave the others.
-async fn cancel(github: &Github, doomed: &[u64], on_cancel: OnCancel) -> Result<(), Failure> {
-    for run in doomed {
-        match spare_or_cancel(github, *run, on_cancel).await {
-            Ok(true) => tracing::warn!("run {run}: cancellation asked for"),
-            Ok(false) => tracing::info!("run {run}: it waits no longer, so it is left alone"),
-            Err(trouble @ (Trouble::OutOfTime { .. } | Trouble::Stopped)) => return Err(trouble.into()),
-            Err(trouble) => tracing::warn!("run {run} could not be cancelled: {trouble}"),
-        }
-    }
+    let (why, doomed) = if told {
+        ("the job was cancelled", rest.doomed)
+    } else {
+        tracing::warn!("the main step was killed: the comment now says that nobody is watching");
+        ("the job was killed", watch.doomed(rest.on_cancel))
+    };
+    let asked = rest.asked.into_iter().filter(|run| doomed.iter().all(|one| one.run != *run)).collect();
+    watch.leave_slowly(why, rest.on_cancel, &doomed, asked).await;
     Ok(())
 }
 

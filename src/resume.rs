@@ -101,8 +101,8 @@ pub fn doubt(deployment: &mut Deployment, now: Time) {
 }
 
 /// Prepares a deployment of a finished rollout for one more try. What succeeded is kept, and so is what
-/// was never tried, since its needs decide. `rerun` tells whether GitHub has its run in a newer attempt,
-/// or unfinished: people re-ran it by hand, and it is adopted instead.
+/// was never tried, since its needs decide. `rerun` tells whether GitHub has its run unfinished or with a success:
+/// people re-ran it by hand, and it is adopted instead.
 pub fn try_again(deployment: &mut Deployment, rerun: bool) {
     let Progress::Ended { end, run, .. } = &deployment.progress else {
         return;

@@ -74,7 +74,7 @@ pub enum Progress {
         reason: Option<String>,
         /// When.
         at: Time,
-        /// The run, where there was one.
+        /// The run, where there was one; of a lost one, the run that GitHub no longer has.
         run: Option<Run>,
         /// The job that made it fail, for a link.
         job: Option<u64>,

@@ -25,6 +25,8 @@ pub struct RunFacts {
     pub event: String,
     /// When it was created.
     pub created_at: Time,
+    /// When its present attempt began.
+    pub began_at: Time,
     /// When it last changed.
     pub updated_at: Time,
 }

@@ -30,6 +30,10 @@ pub struct Tempo {
     pub one_edit: Duration,
     /// All there is to do after a signal; the runner kills 10 s after the first.
     pub last_words: Duration,
+    /// What the post step gives to cancellations. The runner ends it some five minutes after the job was cancelled, and
+    /// there are the last words of both steps besides.
+    /// <https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-cancellation>
+    pub cancellations: Duration,
     /// How much faster than real all of this is; 1 in production.
     pub speed: u32,
 }
@@ -50,6 +54,7 @@ impl Tempo {
             push_link: Duration::from_secs(60),
             one_edit: Duration::from_secs(300),
             last_words: Duration::from_millis(4500),
+            cancellations: Duration::from_secs(210),
             speed: 1,
         }
     }
@@ -71,6 +76,7 @@ impl Tempo {
             push_link: real.push_link / speed,
             one_edit: real.one_edit / speed,
             last_words: real.last_words,
+            cancellations: (real.cancellations / speed).max(Duration::from_secs(10)),
             speed,
         }
     }

@@ -131,24 +131,32 @@ fn failure(
     jobs: &[Job],
     culprit: Option<&Job>,
 ) -> (End, Option<String>, Option<u64>) {
-    let refusal = sighting.reviews.iter().flatten().rev().find(|review| review.state == "rejected");
-    // A rejection of an earlier attempt stays in the list for ever. It counts only if the gated job of
-    // this attempt never started, and a job that ran and failed is a failure whoever rejected another.
-    // A sibling that was cancelled because of it did not fail by itself.
+    // A rejection counts only if the gated job of this attempt never started, and a job that ran and failed is
+    // a failure whoever rejected another. A sibling that was cancelled because of it did not fail by itself.
     let failed = |job: &Job| matches!(job.conclusion.as_deref(), Some("failure" | "timed_out"));
     let never_started = jobs.iter().any(|job| !job.ran && bad(job)) && !jobs.iter().any(|job| job.ran && failed(job));
     let told = sighting.jobs.is_some();
-    if let Some(review) = refusal
-        && (never_started || (!told && sighting.run.attempt == 1))
-    {
-        return (End::Rejected, Some(rejection(review)), None);
-    }
-    let waited = sighting.run.updated_at - deployment.waiting_since.unwrap_or(sighting.run.updated_at);
-    if never_started && waited >= gate_life() {
+    let first = sighting.run.attempt == 1;
+    let refusal = refusal(deployment, sighting).filter(|_| never_started || (!told && first));
+    // Where nobody saw it wait, it was at its gate all the time.
+    let waited = sighting.run.updated_at - deployment.waiting_since.unwrap_or(sighting.run.began_at);
+    // A rejection that is in the list of a later attempt may be an earlier one's: the whole time at the gate is not.
+    if never_started && waited >= gate_life() && (refusal.is_none() || !first) {
         let reason = "nobody decided within 30 days, so GitHub closed the gate; re-run the run to ask again";
         return (End::Expired, Some(reason.to_owned()), None);
     }
+    if let Some(review) = refusal {
+        return (End::Rejected, Some(rejection(review)), None);
+    }
     (End::Failed, culprit.map(describe), culprit.map(|job| job.id))
+}
+
+/// The last rejection that can be of this attempt. It stays in the list for ever, and nothing there tells of which
+/// attempt it was: what was seen before this one began was of an earlier one.
+fn refusal<'a>(deployment: &'a Deployment, sighting: &Sighting) -> Option<&'a Review> {
+    let told = |review: &Review| sighting.reviews.iter().flatten().any(|seen| review.same(seen));
+    let earlier = |review: &Review| sighting.run.attempt > 1 && review.seen_at < sighting.run.began_at;
+    deployment.reviews.iter().rfind(|review| review.state == "rejected" && !earlier(review) && told(review))
 }
 
 fn rejection(review: &Review) -> String {
@@ -197,6 +205,7 @@ mod tests {
             path: ".github/workflows/apply.yml".to_owned(),
             event: "workflow_dispatch".to_owned(),
             created_at: at(0),
+            began_at: at(0),
             updated_at: at(60),
         }
     }
@@ -284,6 +293,60 @@ mod tests {
         let facts = RunFacts { updated_at: at(30 * 86_400), ..run("completed", Some("failure")) };
         let (end, _) = ends(&mut waiting, facts, vec![], vec![job("failure", false)]);
         assert_eq!(end, End::Expired);
+    }
+
+    const DAY: i64 = 86_400;
+
+    #[test]
+    fn where_nobody_saw_it_wait_an_attempt_waited_since_it_began() {
+        for (attempt, began, ended, expected) in [
+            (1, 0, 30 * DAY, End::Expired),
+            (1, 0, 29 * DAY, End::Failed),
+            (2, 5 * DAY, 35 * DAY, End::Expired),
+            // The run is that old, and this attempt is not.
+            (2, 25 * DAY, 31 * DAY, End::Failed),
+        ] {
+            let facts =
+                RunFacts { attempt, began_at: at(began), updated_at: at(ended), ..run("completed", Some("failure")) };
+            let (end, _) = ends(&mut fresh(), facts, vec![], vec![job("failure", false)]);
+            assert_eq!(end, expected, "attempt {attempt} from {began} to {ended}");
+        }
+    }
+
+    #[test]
+    fn a_rejection_counts_unless_it_is_of_an_earlier_attempt() {
+        // When it was first seen, if before this look; the attempt, its beginning and its end; what it was.
+        for (seen, attempt, began, ended, expected) in [
+            (None, 1, 0, 50, End::Rejected),
+            (Some(50), 1, 0, 60, End::Rejected),
+            // A reviewer may be late, and still be the one who ended it.
+            (None, 1, 0, 30 * DAY, End::Rejected),
+            (Some(50), 2, 70, 90, End::Failed),
+            (Some(80), 2, 70, 90, End::Rejected),
+            (None, 2, 70, 90, End::Rejected),
+            (Some(50), 2, 70, 70 + 30 * DAY, End::Expired),
+            // Nobody looked between the two attempts.
+            (None, 2, 70, 70 + 30 * DAY, End::Expired),
+        ] {
+            let mut deployment = fresh();
+            deployment.reviews = seen.map(|seen| Review { seen_at: at(seen), ..rejected() }).into_iter().collect();
+            deployment.progress = Progress::Followed(Run { id: 1, attempt: 1, phase: Phase::Waiting });
+            let facts =
+                RunFacts { attempt, began_at: at(began), updated_at: at(ended), ..run("completed", Some("failure")) };
+            let now = Review { seen_at: at(ended), ..rejected() };
+            let (end, _) = ends(&mut deployment, facts, vec![now], vec![job("failure", false)]);
+            assert_eq!(end, expected, "seen {seen:?}, attempt {attempt} from {began} to {ended}");
+        }
+    }
+
+    #[test]
+    fn the_same_words_in_two_attempts_are_two_rejections() {
+        let mut deployment = fresh();
+        ends(&mut deployment, run("completed", Some("failure")), vec![rejected()], vec![job("failure", false)]);
+        let facts = RunFacts { attempt: 2, began_at: at(200), ..run("completed", Some("failure")) };
+        let later = Review { seen_at: at(300), ..rejected() };
+        let (end, _) = ends(&mut deployment, facts, vec![later.clone(), later], vec![job("failure", false)]);
+        assert_eq!((end, deployment.reviews.len()), (End::Rejected, 2));
     }
 
     #[test]

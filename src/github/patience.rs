@@ -34,6 +34,11 @@ impl Patience {
         Self { deadline: self.deadline.min(Instant::now() + length), stop: self.stop.clone() }
     }
 
+    /// Patience for another `length`, ended by the same signal.
+    pub fn anew(&self, length: Duration) -> Self {
+        Self::new(length, self.stop.clone())
+    }
+
     /// Whether there is any left.
     ///
     /// # Errors

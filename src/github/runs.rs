@@ -50,6 +50,8 @@ struct RunWire {
     #[serde(default)]
     event: Option<String>,
     created_at: DateTime<Utc>,
+    #[serde(default)]
+    run_started_at: Option<DateTime<Utc>>,
     updated_at: DateTime<Utc>,
 }
 
@@ -144,6 +146,7 @@ impl From<RunWire> for RunFacts {
             path: wire.path.unwrap_or_default(),
             event: wire.event.unwrap_or_default(),
             created_at: wire.created_at,
+            began_at: wire.run_started_at.unwrap_or(wire.created_at),
             updated_at: wire.updated_at,
         }
     }

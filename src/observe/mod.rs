@@ -245,7 +245,8 @@ impl Observer {
                         Progress::Followed(Run { id: facts.id, attempt: facts.attempt, phase: Phase::Running });
                 }
             }
-            if let Progress::Ended { run: Some(run), .. } = &deployment.progress
+            if let Progress::Ended { end, run: Some(run), .. } = &deployment.progress
+                && *end != End::Lost
                 && facts.completed()
                 && run.attempt == facts.attempt
                 && !self.applied.contains_key(&facts.id)
@@ -269,9 +270,10 @@ impl Observer {
         deployment: &mut Deployment,
         now: Time,
     ) -> Result<Option<RunFacts>, Trouble> {
-        let Some(run) = deployment.run().map(|run| run.id) else {
+        let Some(known) = deployment.run().cloned() else {
             return Ok(None);
         };
+        let run = known.id;
         let missing = self.missing.entry(index).or_default();
         *missing += 1;
         let ended = matches!(deployment.progress, Progress::Ended { .. });
@@ -306,7 +308,8 @@ impl Observer {
                     "GitHub no longer has run {run}: it was deleted; look at the infrastructure itself to know what was applied"
                 );
                 deployment.progress =
-                    Progress::Ended { end: End::Lost, reason: Some(reason), at: now, run: None, job: None };
+                    Progress::Ended { end: End::Lost, reason: Some(reason), at: now, run: Some(known), job: None };
+                self.deleted.insert(run);
                 Ok(None)
             }
             Err(trouble) => Err(trouble),

@@ -17,6 +17,12 @@ use super::escape;
 /// The target whose messages are workflow commands of our own and pass as they are.
 pub const COMMAND: &str = "deployment_approvals::command";
 
+/// Whether the job was re-run with debug logging.
+/// <https://docs.github.com/en/actions/how-tos/monitor-workflows/enable-debug-logging>
+pub fn debugging(environment: &[(String, String)]) -> bool {
+    environment.iter().any(|(name, value)| name == "RUNNER_DEBUG" && value == "1")
+}
+
 /// Sends the log to standard output for the rest of the process.
 pub fn start(debug: bool, token: SecretString) {
     let level = if debug { Level::DEBUG } else { Level::INFO };

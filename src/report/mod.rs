@@ -29,7 +29,7 @@ use crate::{
     context::Context,
     finding::{self, Finding},
     github::Environment,
-    rollout::{Deployment, Progress, Rollout, Standing, Status},
+    rollout::{Deployment, End, Progress, Rollout, Standing, Status},
     run::Time,
     state::Stage,
     tally::Tally,
@@ -132,8 +132,11 @@ impl<'a> View<'a> {
         finding::errors(self.findings)
     }
 
-    /// The page of a deployment's run; of one that failed, its job.
+    /// The page of a deployment's run; of one that failed, its job. A run that is lost has none.
     fn page(&self, deployment: &Deployment) -> Option<String> {
+        if matches!(deployment.progress, Progress::Ended { end: End::Lost, .. }) {
+            return None;
+        }
         let run = deployment.run()?;
         let page = format!("{}/{}/actions/runs/{}", self.server_url, self.rollout.subject.repository, run.id);
         Some(match &deployment.progress {

@@ -7,7 +7,7 @@ mod act;
 mod leave;
 mod tell;
 
-pub use self::leave::spare_or_cancel;
+pub use self::leave::{Cancelled, Doomed, cancel_all};
 
 use std::{
     collections::BTreeSet,

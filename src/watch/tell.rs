@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{Ended, Watch};
+use super::{Cancelled, Doomed, Ended, Watch};
 use crate::{
     github::Trouble,
     inputs::OnCancel,
@@ -69,14 +69,22 @@ impl Watch<'_> {
 
     /// What a later process on this runner (the post step) needs.
     pub fn save(&self, orderly: bool) {
-        // For `on-cancel` where no comment tells: the runs that are not approved yet, and the others.
-        let runs = |cancel| self.doomed(cancel).iter().map(u64::to_string).collect::<Vec<_>>().join(",");
+        // Should this process be killed, `on-cancel` is about these.
+        let cancel = self.case.job.inputs.on_cancel;
+        self.save_rest(orderly, cancel, &Cancelled { missed: self.doomed(cancel), ..Cancelled::default() });
+    }
+
+    /// The same after this process has begun what `on-cancel` asks for, or left the runs alone for a reason that is
+    /// no cancellation.
+    pub(super) fn save_rest(&self, orderly: bool, cancel: OnCancel, came: &Cancelled) {
+        let list = |all: Vec<String>| all.join(",");
         self.case.job.files.state(&format!(
-            "orderly={orderly}\npull_request={}\nnonce={}\nwaiting={}\nactive={}\n",
+            "orderly={orderly}\npull_request={}\nnonce={}\nspared={}\ndoomed={}\nasked={}\n",
             self.rollout.subject.pull_request,
             self.case.hand.nonce,
-            runs(OnCancel::CancelWaiting),
-            runs(OnCancel::CancelAll),
+            cancel == OnCancel::Leave,
+            list(came.missed.iter().map(Doomed::to_string).collect()),
+            list(came.asked.iter().map(u64::to_string).collect()),
         ));
     }
 

@@ -126,6 +126,7 @@ impl Hub {
             path: ".github/workflows/apply.yml".to_owned(),
             event: "workflow_dispatch".to_owned(),
             created_at: self.time(),
+            began_at: self.time(),
             updated_at: self.time(),
         };
         let decision = planned.gated.then_some(planned.decisions[usize::from(!first)]);

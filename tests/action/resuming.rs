@@ -496,3 +496,77 @@ fn an_end_that_is_known_stays_though_its_run_is_deleted() {
         stage.run().expect("rejected", 1);
     }
 }
+
+#[test]
+fn a_run_that_was_rerun_by_hand_is_adopted_unless_it_failed_again() {
+    let first = |run: &simulated_github::Run| run.id < 19_876_543_220;
+    for (again, dispatches) in [("fails", 2), ("succeeds", 1), ("goes on", 1)] {
+        let mut world = world();
+        world.when(first).on_attempt(1).fails("terraform apply");
+        match again {
+            "fails" => drop(world.when(first).on_attempt(2).fails("terraform apply")),
+            "goes on" => drop(world.when(first).on_attempt(2).takes(std::time::Duration::from_secs(1))),
+            _ => {}
+        }
+        let mut stage = Stage::new(world, &json!([component("vpc", "plat-dev", "dev", &[])]));
+        stage.run().expect("failed", 1);
+        let run = stage.github.world(|world| {
+            let run = world.dispatched(0).unwrap().id;
+            world.rerun(run, "hubot");
+            run
+        });
+        if again != "goes on" {
+            stage.until("the second attempt ends", |world| world.runs[&run].status() == "completed");
+        }
+        stage.next_attempt();
+        let ended = stage.run();
+        ended.expect("succeeded", 0);
+        assert_eq!(stage.github.world(|world| world.dispatches().len()), dispatches, "{again}: {}", ended.log);
+    }
+}
+
+/// A deployment whose run is gone long after its dispatch.
+fn gone() -> (Stage, simulated_github::Run) {
+    let mut world = world();
+    // Titles show no ids, so that nothing but the run's own number leads to it.
+    let blind = crate::stage::APPLY.replace(" | ${{ inputs.atmos_pro_run_id }}", "");
+    world.workflow("atmos-terraform-apply.yaml", &blind);
+    let mut stage = Stage::new(world, &one_in_prod()).input("wait", "false");
+    stage.run().expect("pending", 0);
+    let run = stage.github.world(|world| {
+        world.pass(std::time::Duration::from_secs(3600));
+        let run = world.dispatched(0).unwrap().id;
+        world.runs.remove(&run).unwrap()
+    });
+    stage.next_attempt();
+    let ended = stage.run();
+    ended.expect("failed", 1);
+    assert_eq!(ended.statuses(), ["vpc plat-prod: lost"]);
+    let rows: serde_json::Value = serde_json::from_str(ended.output("deployments")).unwrap();
+    assert_eq!(rows[0]["run-id"], json!(run.id), "{rows}");
+    assert!(rows[0]["run-url"].as_str().unwrap().ends_with(&run.id.to_string()), "{rows}");
+    assert!(!stage.comment().contains(&format!("/runs/{}", run.id)), "a link to nothing: {}", stage.comment());
+    (stage, run)
+}
+
+#[test]
+fn a_deployment_whose_run_was_deleted_is_tried_again_by_a_rerun() {
+    let (mut stage, _) = gone();
+    stage.next_attempt();
+    stage.run().expect("pending", 0);
+    assert_eq!(stage.github.world(|world| world.dispatches().len()), 2);
+}
+
+#[test]
+fn a_run_that_github_has_again_is_adopted_and_not_dispatched_again() {
+    let (mut stage, run) = gone();
+    stage.github.world(|world| {
+        let id = run.id;
+        world.runs.insert(id, run);
+        world.reject(id, "prod", "mona", "no").unwrap();
+    });
+    stage.next_attempt();
+    let ended = stage.run();
+    ended.expect("rejected", 1);
+    assert_eq!(stage.github.world(|world| world.dispatches().len()), 1);
+}

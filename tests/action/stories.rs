@@ -259,6 +259,57 @@ fn an_expired_gate_is_told_apart_from_a_failure() {
     assert_eq!(ended.statuses(), ["vpc plat-prod: expired"]);
 }
 
+#[test]
+fn a_gate_at_which_nobody_saw_the_run_wait_expires_all_the_same() {
+    let mut stage = Stage::new(world(), &json!([component("vpc", "plat-prod", "prod", &[])])).input("wait", "false");
+    stage.run().expect("pending", 0);
+    stage.until("it waits", |world| world.dispatched(0).unwrap().status() == "waiting");
+    stage.github.world(|world| world.pass(MONTH));
+    stage.next_attempt();
+    let ended = stage.run();
+    ended.expect("failed", 1);
+    assert_eq!(ended.statuses(), ["vpc plat-prod: expired"]);
+}
+
+/// Until no gate is open any more.
+const MONTH: Duration = Duration::from_secs(30 * 86_400 + 60);
+
+#[test]
+fn a_rejection_is_not_blamed_for_the_expiry_of_a_later_attempt() {
+    for (alone, looked) in [(false, true), (false, false), (true, true)] {
+        let mut world = world();
+        world.environment(Environment::named("later").reviewed_by(&["hubot"]));
+        let mut list = vec![component("vpc", "plat-prod", "prod", &[])];
+        if !alone {
+            // With another one unfinished, the rollout is.
+            list.push(component("dns", "plat-later", "later", &[]));
+        }
+        let stage = Stage::new(world, &json!(list)).input("wait", "false");
+        let mut stage = stage.input("fail-on", "failure");
+        stage.run();
+        let run = stage.github.world(|world| world.dispatched(0).unwrap().id);
+        let waits = |stage: &Stage| stage.until("it waits", |world| world.runs[&run].status() == "waiting");
+        waits(&stage);
+        stage.github.world(|world| world.reject(run, "prod", "mona", "not today").unwrap());
+        stage.next_attempt();
+        assert_eq!(stage.run().statuses()[0], "vpc plat-prod: rejected");
+        stage.github.world(|world| {
+            world.pass(Duration::from_secs(3600));
+            world.rerun(run, "hubot");
+        });
+        waits(&stage);
+        if looked {
+            stage.next_attempt();
+            assert_eq!(stage.run().statuses()[0], "vpc plat-prod: waiting");
+        }
+        stage.github.world(|world| world.pass(MONTH));
+        stage.next_attempt();
+        let ended = stage.run();
+        ended.expect("failed", 1);
+        assert_eq!(ended.statuses()[0], "vpc plat-prod: expired", "alone: {alone}, looked: {looked}");
+    }
+}
+
 /// The whole history of one comment, as a reviewer would have seen it change. Time stands still but for
 /// the jumps, an hour each.
 #[test]

@@ -137,6 +137,7 @@ fn facts(status: &str, conclusion: Option<&str>) -> RunFacts {
         path: String::new(),
         event: "workflow_dispatch".to_owned(),
         created_at: Time::UNIX_EPOCH,
+        began_at: Time::UNIX_EPOCH,
         updated_at: Time::UNIX_EPOCH,
     }
 }
