@@ -142,8 +142,7 @@ fn failure(
     let waited = sighting.run.updated_at - deployment.waiting_since.unwrap_or(sighting.run.began_at);
     // A rejection that is in the list of a later attempt may be an earlier one's: the whole time at the gate is not.
     if never_started && waited >= gate_life() && (refusal.is_none() || !first) {
-        let reason = "nobody decided within 30 days, so GitHub closed the gate; re-run the run to ask again";
-        return (End::Expired, Some(reason.to_owned()), None);
+        return (End::Expired, Some(expiry(deployment)), None);
     }
     if let Some(review) = refusal {
         return (End::Rejected, Some(rejection(review)), None);
@@ -157,6 +156,15 @@ fn refusal<'a>(deployment: &'a Deployment, sighting: &Sighting) -> Option<&'a Re
     let told = |review: &Review| sighting.reviews.iter().flatten().any(|seen| review.same(seen));
     let earlier = |review: &Review| sighting.run.attempt > 1 && review.seen_at < sighting.run.began_at;
     deployment.reviews.iter().rfind(|review| review.state == "rejected" && !earlier(review) && told(review))
+}
+
+/// What was not decided in time. GitHub re-runs nothing that is as old.
+fn expiry(deployment: &Deployment) -> String {
+    format!(
+        "nobody decided within 30 days, so GitHub closed the gate, and a run that old cannot be re-run; to deploy it, \
+         run workflow {} by hand with the same inputs",
+        quoted(&deployment.planned.workflow)
+    )
 }
 
 fn rejection(review: &Review) -> String {
@@ -291,8 +299,10 @@ mod tests {
         let mut waiting = fresh();
         waiting.waiting_since = Some(at(0));
         let facts = RunFacts { updated_at: at(30 * 86_400), ..run("completed", Some("failure")) };
-        let (end, _) = ends(&mut waiting, facts, vec![], vec![job("failure", false)]);
+        waiting.planned.workflow = "apply.yml".to_owned();
+        let (end, reason) = ends(&mut waiting, facts, vec![], vec![job("failure", false)]);
         assert_eq!(end, End::Expired);
+        assert!(reason.ends_with("to deploy it, run workflow `apply.yml` by hand with the same inputs"), "{reason}");
     }
 
     const DAY: i64 = 86_400;
