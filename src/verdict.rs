@@ -134,16 +134,17 @@ fn failure(
     // A rejection counts only if the gated job of this attempt never started, and a job that ran and failed is
     // a failure whoever rejected another. A sibling that was cancelled because of it did not fail by itself.
     let failed = |job: &Job| matches!(job.conclusion.as_deref(), Some("failure" | "timed_out"));
-    let never_started = jobs.iter().any(|job| !job.ran && bad(job)) && !jobs.iter().any(|job| job.ran && failed(job));
     let told = sighting.jobs.is_some();
+    let idle = |job: &Job| !job.ran && job.conclusion.as_deref() != Some("success");
+    let never_started =
+        told && (jobs.is_empty() || jobs.iter().any(idle)) && !jobs.iter().any(|job| job.ran && failed(job));
     let first = sighting.run.attempt == 1;
     let refusal = refusal(deployment, sighting).filter(|_| never_started || (!told && first));
     // Where nobody saw it wait, it was at its gate all the time.
     let waited = sighting.run.updated_at - deployment.waiting_since.unwrap_or(sighting.run.began_at);
     // A rejection that is in the list of a later attempt may be an earlier one's: the whole time at the gate is not.
     if never_started && waited >= gate_life() && (refusal.is_none() || !first) {
-        let reason = "nobody decided within 30 days, so GitHub closed the gate; re-run the run to ask again";
-        return (End::Expired, Some(reason.to_owned()), None);
+        return (End::Expired, Some(expiry(deployment)), None);
     }
     if let Some(review) = refusal {
         return (End::Rejected, Some(rejection(review)), None);
@@ -157,6 +158,15 @@ fn refusal<'a>(deployment: &'a Deployment, sighting: &Sighting) -> Option<&'a Re
     let told = |review: &Review| sighting.reviews.iter().flatten().any(|seen| review.same(seen));
     let earlier = |review: &Review| sighting.run.attempt > 1 && review.seen_at < sighting.run.began_at;
     deployment.reviews.iter().rfind(|review| review.state == "rejected" && !earlier(review) && told(review))
+}
+
+/// What was not decided in time. GitHub re-runs nothing that is as old.
+fn expiry(deployment: &Deployment) -> String {
+    format!(
+        "nobody decided within 30 days, so GitHub closed the gate, and a run that old cannot be re-run; to deploy it, \
+         run workflow {} by hand with the same inputs",
+        quoted(&deployment.planned.workflow)
+    )
 }
 
 fn rejection(review: &Review) -> String {
@@ -280,6 +290,17 @@ mod tests {
     }
 
     #[test]
+    fn a_gated_job_that_never_started_may_be_told_in_any_way() {
+        let skipped = Job { conclusion: Some("skipped".to_owned()), ..job("", false) };
+        let without = Job { conclusion: None, ..job("", false) };
+        let before = job("success", true);
+        for jobs in [vec![], vec![skipped], vec![without.clone()], vec![before, without]] {
+            let (end, _) = ends(&mut fresh(), run("completed", Some("failure")), vec![rejected()], jobs.clone());
+            assert_eq!(end, End::Rejected, "{jobs:?}");
+        }
+    }
+
+    #[test]
     fn a_job_that_ran_and_failed_is_a_failure_though_another_was_rejected() {
         let jobs = vec![job("failure", false), job("failure", true)];
         let (end, _) = ends(&mut fresh(), run("completed", Some("failure")), vec![rejected()], jobs);
@@ -291,8 +312,10 @@ mod tests {
         let mut waiting = fresh();
         waiting.waiting_since = Some(at(0));
         let facts = RunFacts { updated_at: at(30 * 86_400), ..run("completed", Some("failure")) };
-        let (end, _) = ends(&mut waiting, facts, vec![], vec![job("failure", false)]);
+        waiting.planned.workflow = "apply.yml".to_owned();
+        let (end, reason) = ends(&mut waiting, facts, vec![], vec![job("failure", false)]);
         assert_eq!(end, End::Expired);
+        assert!(reason.ends_with("to deploy it, run workflow `apply.yml` by hand with the same inputs"), "{reason}");
     }
 
     const DAY: i64 = 86_400;

@@ -175,9 +175,12 @@ impl From<GateWire> for Gate {
 
 impl From<JobWire> for Job {
     fn from(wire: JobWire) -> Self {
+        // The times of a job that never started are made up; steps are not, nor is a runner where no steps are told.
+        let ran = match &wire.steps {
+            Some(steps) => !steps.is_empty(),
+            None => wire.runner_id.is_some_and(|runner| runner > 0),
+        };
         let steps = wire.steps.unwrap_or_default();
-        // The times of a job that never started are made up; a runner and steps are not.
-        let ran = !steps.is_empty() || wire.runner_id.is_some_and(|runner| runner > 0);
         let bad = |step: &&StepWire| {
             step.conclusion.as_deref().is_some_and(|word| !matches!(word, "success" | "skipped" | "neutral"))
         };

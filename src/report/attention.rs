@@ -162,7 +162,9 @@ fn follow_up(view: &View<'_>, waiting: &[usize], asked: bool) -> String {
     match &view.watcher {
         _ if after.is_empty() => format!("{when}{goes}; nothing else depends on {it}."),
         Watcher::Nobody(_) => {
-            format!("{when}{goes}; {names} {follow} only when the job is re-run, since nobody is watching.")
+            format!(
+                "{when}{goes}; {names} {follow} only when the job is re-run or a sweep looks, since nobody is watching."
+            )
         }
         _ if view.broken() => format!("{when}{goes}; {names} {follow} only when what the checks found is mended."),
         _ => format!("{when}{goes}, and after {it} {follow} {names}."),

@@ -1,7 +1,10 @@
 //! What can be done next, and who watches: how to try again, how to release, what a lost run means.
 
-use super::{View, Watcher, escape, words};
+use chrono::TimeDelta;
+
+use super::{View, Watcher, escape, fold, words};
 use crate::{
+    plan::{ID_MARK, Planned},
     rollout::{Progress, Rollout, Status},
     run::Time,
     state::Stage,
@@ -46,11 +49,13 @@ fn barred(view: &View<'_>) -> String {
 fn unwatched(view: &View<'_>, why: &str) -> String {
     let blocked = match view.count(Status::Blocked) {
         0 => String::new(),
-        number => format!(", and {} will not be dispatched", words::plural(number, "blocked deployment")),
+        1 => ", and 1 blocked deployment is not dispatched,".to_owned(),
+        number => format!(", and {number} blocked deployments are not dispatched,"),
     };
     format!(
-        "\n> [!WARNING]\n> **Nobody is watching any more** ({}). What is under way goes on by itself{blocked}; this \
-         comment stays as it is until the [job]({}) is re-run: it goes on from here, and dispatches nothing twice.\n",
+        "\n> [!WARNING]\n> **Nobody is watching any more** ({}). What is under way goes on by itself; this comment \
+         stays as it is{blocked} until the [job]({}) is re-run or a sweep looks: it goes on from here, and dispatches \
+         nothing twice.\n",
         escape::prose(&escape::short(why, 300)),
         view.job_url
     )
@@ -96,6 +101,9 @@ fn again(view: &View<'_>) -> Vec<String> {
     }
     // A sweep that finished it is not the job that tries it again.
     let job = format!("[job that began it]({})", view.job_url);
+    if too_old(view) {
+        return by_hand(view, &job);
+    }
     let mut lines = vec![if view.stage == Stage::Finished {
         format!(
             "Re-run the {job}: it tries once more what did not succeed, with what was skipped because of it. What \
@@ -110,17 +118,69 @@ fn again(view: &View<'_>) -> Vec<String> {
     if view.count(Status::Rejected) > 0 {
         lines.push("What was rejected asks its reviewers again; without a re-run it stays undone.".to_owned());
     }
-    if view.count(Status::Expired) > 0 {
-        lines.push("A gate closes after 30 days without a decision: a new try asks its reviewers again.".to_owned());
-    }
     if view.count(Status::Lost) > 0 {
-        lines.push(
-            "Whether what is lost was applied is not known: look at the infrastructure itself first. A re-run looks \
-             for its run once more, and dispatches again only where GitHub has none."
-                .to_owned(),
-        );
+        lines.push(format!(
+            "{LOOK_FIRST}. A re-run looks for its run once more, and dispatches again only where GitHub has none."
+        ));
     }
     lines
+}
+
+/// What is to be done about what is lost, whatever comes then.
+const LOOK_FIRST: &str = "Whether what is lost was applied is not known: look at the infrastructure itself first";
+
+/// Whether the job that began the rollout can be re-run no more: GitHub allows that for 30 days. A gate that nobody
+/// opened has taken all of them.
+/// <https://docs.github.com/en/actions/how-tos/manage-workflow-runs/re-run-workflows-and-jobs>
+fn too_old(view: &View<'_>) -> bool {
+    let age = last_change(view.rollout).map(|time| time - view.rollout.started_at);
+    view.count(Status::Expired) > 0 || age.is_some_and(|age| age >= TimeDelta::days(30))
+}
+
+/// What is left to do where nothing can be re-run: which workflow to run, and with what.
+fn by_hand(view: &View<'_>, job: &str) -> Vec<String> {
+    /// A list of more would push out the table, where all of them stand.
+    const MOST: usize = 5;
+    const ROOM: usize = 1_200;
+    let undone = view
+        .rows()
+        .filter(|(deployment, standing)| {
+            standing.status.finished() && standing.status != Status::Succeeded && deployment.planned.skip.is_none()
+        })
+        .map(|(deployment, _)| format!("\n  - {}", run_by_hand(&deployment.planned)));
+    let (mut list, more) = fold::fit(undone, MOST, ROOM);
+    if more > 0 {
+        list.push_str(&format!("\n  - and {more} more of the table"));
+    }
+    let mut lines =
+        vec![format!("Neither the {job} nor a run as old as that can be re-run: GitHub allows it for 30 days.")];
+    if view.count(Status::Lost) > 0 {
+        lines.push(format!("{LOOK_FIRST}."));
+    }
+    lines.push(format!(
+        "To deploy what is missing, run its workflow by hand, in this order: **Actions**, the workflow's name, **Run \
+         workflow**. Its reviewers are asked again, and this comment does not follow it.{list}"
+    ));
+    if view.stage == Stage::Live {
+        lines.push("A failed run that is younger may be re-run by hand now: it is followed.".to_owned());
+    }
+    lines
+}
+
+/// A workflow, what for, and the inputs it is given. An id is no input for people.
+fn run_by_hand(planned: &Planned) -> String {
+    const MOST: usize = 6;
+    const LONGEST: usize = 60;
+    let code = |text: &str| escape::code(&escape::short(text, LONGEST));
+    let inputs: Vec<String> = planned
+        .inputs
+        .iter()
+        .filter(|(_, value)| !value.contains(ID_MARK))
+        .map(|(name, value)| code(&format!("{name}: {value}")))
+        .collect();
+    let with = if inputs.is_empty() { String::new() } else { format!(", with {}", words::list(&inputs, MOST, "and")) };
+    let (workflow, branch) = (code(&planned.workflow), code(&planned.git_ref));
+    format!("{workflow} on {branch} for {}{with}", words::deployment(planned))
 }
 
 /// Who watches, the last change, the commit.

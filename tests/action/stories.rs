@@ -269,6 +269,11 @@ fn a_gate_at_which_nobody_saw_the_run_wait_expires_all_the_same() {
     let ended = stage.run();
     ended.expect("failed", 1);
     assert_eq!(ended.statuses(), ["vpc plat-prod: expired"]);
+    // Neither its run nor this job can be re-run.
+    let comment = stage.comment();
+    let by_hand = "`atmos-terraform-apply.yaml` on `main` for `vpc` in `plat-prod` to\u{a0}`prod`, with `component: vpc`, \
+                   `github_environment: prod` and `stack: plat-prod`";
+    assert!(comment.contains(by_hand) && !comment.contains("Re-run the"), "{comment}");
 }
 
 /// Until no gate is open any more.

@@ -6,7 +6,7 @@ use deployment_approvals::{
     github::{Environment, Rules},
     plan::Companion,
     report::Watcher,
-    rollout::{Deployment, End},
+    rollout::{Deployment, End, Progress},
     run::Reviewer,
     state::Stage,
 };
@@ -98,13 +98,32 @@ fn a_rejection_with_words() {
 
 #[test]
 fn cancelled_timed_out_and_expired() {
-    let reason = "nobody decided within 30 days, so GitHub closed the gate; re-run the run to ask again";
+    let reason = "nobody decided within 30 days, so GitHub closed the gate, and a run that old cannot be re-run; to \
+                  deploy it, run workflow `apply.yml` by hand with the same inputs";
     let cancelled = "cancelled before any job started: by hand, or replaced in its `concurrency` group by a newer run";
+    let mut database = deployment("database", "", "production").ended(RUN + 2, End::Expired, reason);
+    for (name, value) in [("component", "database"), ("github_environment", "production")] {
+        database.planned.inputs.insert(name.to_owned(), value.to_owned());
+    }
+    database.planned.inputs.insert("id".to_owned(), deployment_approvals::plan::ID_MARK.to_owned());
     insta::assert_snapshot!(shown(&given(vec![
         deployment("network", "", "staging").ended(RUN, End::Cancelled, cancelled),
         deployment("cluster", "", "staging").running(RUN + 1).ended(RUN + 1, End::TimedOut, "job `apply`"),
-        deployment("database", "", "production").ended(RUN + 2, End::Expired, reason),
+        database,
+        deployment("api", "", "production").needs(&[2]),
+        deployment("queue", "", "staging").succeeded(RUN + 3),
     ])));
+}
+
+#[test]
+fn after_30_days_nothing_is_said_of_a_rerun() {
+    let mut failed = deployment("network", "", "dev").ended(RUN, End::Failed, "job `apply`");
+    assert!(given(vec![failed.clone()]).comment().contains("- Re-run the [job that began it]"));
+    let Progress::Ended { at: ended, .. } = &mut failed.progress else { panic!("it has ended") };
+    *ended = at(30 * 24 * 60);
+    let comment = given(vec![failed]).comment();
+    assert!(comment.contains("GitHub allows it for 30 days.") && !comment.contains("- Re-run"), "{comment}");
+    assert!(comment.contains("  - `apply.yml` on `main` for `network` to\u{a0}`dev`\n"), "{comment}");
 }
 
 #[test]
