@@ -8,7 +8,7 @@ use deployment_approvals::{
     decide::decide,
     plan::{Planned, Subject},
     resume::{self, Us, Verdict},
-    rollout::{Deployment, End, Phase, Progress, Rollout, Run, Standing, Status},
+    rollout::{Deployment, End, Phase, Progress, Proof, Rollout, Run, Standing, Status},
     run::{Gate, Job, Review, RunFacts, Sighting, Time},
     state::{self, Hand, Record, Stage},
     tally::Tally,
@@ -226,6 +226,7 @@ impl Process {
                 (Some(made), _) => {
                     let sighting = hub.sighting(made, deployment);
                     verdict::apply(deployment, &sighting, hub.time());
+                    deployment.proof = Proof::Seen;
                 }
                 (None, Progress::Intended { at, note }) if look >= 3 && (hub.time() - *at).num_seconds() >= LOST => {
                     let (end, at) = (End::Lost, hub.time());
