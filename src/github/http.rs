@@ -19,13 +19,12 @@ use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
-use octocrab::Octocrab;
 use secrecy::SecretString;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{
     answer::{Sorted, Trouble, sort},
-    client,
+    client::{self, Clients},
     limits::{self, Budget, Kind, Pace},
     patience::Patience,
 };
@@ -140,7 +139,7 @@ impl Silence {
 /// The client, cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Http {
-    octocrab: Octocrab,
+    clients: Clients,
     prefix: String,
     graphql: String,
     tempo: Tempo,
@@ -175,7 +174,7 @@ impl Http {
         let authority = api_url.authority().map(ToString::to_string).unwrap_or_default();
         let origin = format!("{}://{authority}", api_url.scheme_str().unwrap_or("https"));
         // octocrab would put the base's path before every path, the GraphQL one too: so the base has none.
-        let octocrab = origin
+        let clients = origin
             .parse()
             .map_err(Into::into)
             .and_then(|origin| client::new(&origin, token, tempo.connect, proxy))
@@ -186,7 +185,7 @@ impl Http {
         // <https://docs.github.com/en/enterprise-server/graphql/guides/forming-calls-with-graphql>
         let graphql = prefix.strip_suffix("/v3").unwrap_or(&prefix).to_owned() + "/graphql";
         Ok(Self {
-            octocrab,
+            clients,
             prefix,
             graphql,
             tempo,
@@ -385,8 +384,8 @@ impl Http {
         }
         let request =
             builder.body(call.body.clone().unwrap_or_default()).map_err(|error| Silence::of(&error, false))?;
-        let response =
-            self.octocrab.execute(request).await.map_err(|error| Silence::of(&error, !never_sent(&error)))?;
+        let client = if call.repeat == Repeat::Always { &self.clients.keeping } else { &self.clients.fresh };
+        let response = client.execute(request).await.map_err(|error| Silence::of(&error, !never_sent(&error)))?;
         let (parts, body) = response.into_parts();
         let body = Limited::new(body, LARGEST_ANSWER)
             .collect()
