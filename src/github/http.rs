@@ -99,6 +99,11 @@ impl<'a> Call<'a> {
         format!("{} {}", self.method, self.path.split('?').next().unwrap_or_default())
     }
 
+    /// Whether it is of no use without an answer's body.
+    pub(super) fn reads(&self) -> bool {
+        self.kind == Kind::Read
+    }
+
     /// Whether it is a GraphQL query.
     pub(super) fn is_query(&self) -> bool {
         self.path == GRAPHQL

@@ -69,23 +69,27 @@ struct Wire {
     merge_commit_sha: Option<String>,
     #[serde(default)]
     mergeable: Option<bool>,
-    head: Side,
-    base: Side,
+    head: Head,
+    base: Base,
     #[serde(default)]
     user: Option<User>,
     #[serde(default)]
     merged_by: Option<User>,
     #[serde(default)]
-    labels: Vec<Label>,
+    labels: Option<Vec<Label>>,
     #[serde(default)]
     changed_files: Option<u64>,
 }
 
 #[derive(Deserialize)]
-struct Side {
+struct Head {
+    sha: String,
+}
+
+#[derive(Deserialize)]
+struct Base {
     #[serde(rename = "ref")]
     name: String,
-    sha: String,
     #[serde(default)]
     repo: Option<Repository>,
 }
@@ -98,12 +102,14 @@ struct Repository {
 
 #[derive(Deserialize)]
 struct User {
+    #[serde(default)]
     login: String,
 }
 
 #[derive(Deserialize)]
 struct Label {
-    name: String,
+    #[serde(default)]
+    name: Option<String>,
 }
 
 impl From<Wire> for Pull {
@@ -120,7 +126,7 @@ impl From<Wire> for Pull {
             default_branch: wire.base.repo.and_then(|repo| repo.default_branch),
             author: login(wire.user),
             merged_by: login(wire.merged_by),
-            labels: wire.labels.into_iter().map(|label| label.name).collect(),
+            labels: wire.labels.into_iter().flatten().filter_map(|label| label.name).collect(),
             changed_files: wire.changed_files,
         }
     }
@@ -160,5 +166,23 @@ impl Github {
     pub async fn pulls_of(&self, commit: &str) -> Result<Vec<Pull>, Trouble> {
         let wires: Vec<Wire> = self.all(&format!("{}/commits/{commit}/pulls", self.repo), 3).await?;
         Ok(wires.into_iter().map(Pull::from).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn of_a_pull_request_only_what_is_used_is_asked_for() {
+        let least = json!({"number": 42, "head": {"sha": "c0ffee"}, "base": {"ref": "main"}, "user": {},
+            "labels": [{"id": 1}, {"name": "no-apply"}], "merged_by": null});
+        let pull = Pull::from(serde_json::from_value::<Wire>(least).expect("a pull request"));
+        assert_eq!((pull.number, &*pull.base_ref, &*pull.head_sha), (42, "main", "c0ffee"));
+        assert_eq!(pull.labels, ["no-apply"]);
+        let bare = json!({"number": 42, "head": {"sha": "c0ffee"}, "base": {"ref": "main"}, "labels": null});
+        assert!(serde_json::from_value::<Wire>(bare).is_ok());
     }
 }

@@ -50,7 +50,8 @@ struct RunWire {
     #[serde(default)]
     event: Option<String>,
     created_at: DateTime<Utc>,
-    updated_at: DateTime<Utc>,
+    #[serde(default)]
+    updated_at: Option<DateTime<Utc>>,
 }
 
 #[derive(Deserialize)]
@@ -135,16 +136,21 @@ struct StepWire {
 
 impl From<RunWire> for RunFacts {
     fn from(wire: RunWire) -> Self {
+        let mut status = wire.status.unwrap_or_default();
+        if status == "completed" && wire.conclusion.is_none() {
+            // How it ended is not written down yet: the next look will tell.
+            "in_progress".clone_into(&mut status);
+        }
         Self {
             id: wire.id,
             attempt: wire.run_attempt.unwrap_or(1),
-            status: wire.status.unwrap_or_default(),
+            status,
             conclusion: wire.conclusion,
             title: wire.display_title.or(wire.name).unwrap_or_default(),
             path: wire.path.unwrap_or_default(),
             event: wire.event.unwrap_or_default(),
             created_at: wire.created_at,
-            updated_at: wire.updated_at,
+            updated_at: wire.updated_at.unwrap_or(wire.created_at),
         }
     }
 }
