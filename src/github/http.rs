@@ -63,6 +63,8 @@ pub struct Call<'a> {
     pub accept: &'static str,
     /// The ETag of what is known already.
     pub etag: Option<&'a str>,
+    /// How often GitHub must deny that it exists before it is believed.
+    pub denials: u32,
     /// When it may be repeated.
     pub repeat: Repeat,
     /// What kind of write it is, if one.
@@ -84,6 +86,7 @@ impl<'a> Call<'a> {
             body: None,
             accept: JSON,
             etag: None,
+            denials: DENIALS,
             repeat: Repeat::Always,
             kind: Kind::Read,
         }
@@ -272,8 +275,6 @@ impl Http {
         let mut pauses = self.pauses();
         let mut last = None;
         let (mut tries, mut denials) = (0u32, 0);
-        // What is not there can take a while to show; of a file it is believed sooner, since many are not there.
-        let enough = if call.accept == RAW { DENIALS - 1 } else { DENIALS };
         loop {
             self.patience.check(last.clone())?;
             // Often enough to be seen in the log of a job that seems to stand still, and no flood.
@@ -291,7 +292,7 @@ impl Http {
                         (Some(pause), why)
                     }
                     Ok(Sorted::Broken(why)) => (None, self.broken(call, true, why)?),
-                    Err(denied @ Trouble::NotFound { .. }) if denials + 1 < enough => {
+                    Err(denied @ Trouble::NotFound { .. }) if denials + 1 < call.denials => {
                         denials += 1;
                         (None, denied.to_string())
                     }

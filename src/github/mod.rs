@@ -6,6 +6,7 @@
 mod answer;
 mod client;
 mod comments;
+mod contents;
 mod environments;
 mod http;
 mod limits;
@@ -20,6 +21,7 @@ use self::http::{Call, Http, Reply};
 pub use self::{
     answer::Trouble,
     comments::{Comment, Viewer},
+    contents::Folder,
     environments::{Environment, Pattern, Policy, Rules},
     limits::Budget,
     patience::Patience,

@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use simulated_github::{Fault, ReviewState::Approved, When, World};
+use simulated_github::{ChangedFile, Fault, ReviewState::Approved, When, World};
 
-use crate::stage::{Ended, Stage, component, quick_world, will_say};
+use crate::stage::{Ended, PULL, Stage, component, quick_world, will_say};
 
 fn vpc() -> Value {
     json!([component("vpc", "plat-prod", "prod", &[])])
@@ -107,4 +107,73 @@ fn what_a_server_does_not_implement_is_not_asked_for_until_the_time_is_up() {
     ended.expect("failed", 1);
     assert!(begin.elapsed() < Duration::from_secs(15) && ended.log.contains("HTTP 501"), "{}", ended.log);
     assert!(stage.dispatched().is_empty());
+}
+
+/// Rules by which each folder of `live/dev` is a component.
+const CONFIG: &str = "
+version: 1
+workflow: apply.yml
+rules:
+  - match: {path: \"live/dev/{component}/**\"}
+    environment: dev
+";
+
+const ANY: &str = "
+name: apply
+run-name: apply ${{ inputs.deployment_id }}
+on:
+  workflow_dispatch:
+    inputs: {sha: {type: string}, deployment_id: {type: string}}
+jobs:
+  apply: {runs-on: ubuntu-latest, environment: dev, steps: [{run: make}]}
+";
+
+/// A world whose config file lies in the repository, with these changed files.
+fn with_config(config: &str, files: Vec<ChangedFile>) -> Stage {
+    let mut world = quick_world();
+    world.workflow("apply.yml", ANY);
+    world.file(".github/deployments.yml", config);
+    world.file("live/dev/vpc/main.tf", "");
+    world.open_pull_request(PULL, "Move things", "octocat").files = files;
+    world.merge(PULL, "hubot");
+    Stage::new(world, &json!([])).input("affected", "")
+}
+
+#[test]
+fn a_file_too_large_to_come_inside_json_is_read_by_itself() {
+    let config = format!("{CONFIG}{}", "# so much to say\n".repeat(70_000));
+    let stage = with_config(&config, vec![ChangedFile::modified("live/dev/vpc/main.tf")]);
+    // Half of it with a length of its own is not all of it.
+    stage.github.world(|world| {
+        let raw = |info: &simulated_github::RequestInfo| {
+            info.request.path.ends_with("deployments.yml") && info.request.headers["accept"].contains("raw")
+        };
+        world.faults.once(When::any().and(raw), Fault::Halved);
+    });
+    stage.run().expect("succeeded", 0);
+}
+
+#[test]
+fn half_a_config_file_and_a_page_in_its_place_are_not_read_as_the_file() {
+    for fault in [Fault::Halved, Fault::Page, Fault::Empty] {
+        let config = format!("{CONFIG}  - match: {{path: \"live/prod/{{component}}/**\"}}\n    environment: prod\n");
+        let stage = with_config(&config, vec![ChangedFile::modified("live/dev/vpc/main.tf")]);
+        stage.github.world(|world| world.faults.times(2, When::get("/contents/{path}"), fault.clone()));
+        stage.run().expect("succeeded", 0);
+    }
+}
+
+#[test]
+fn folders_that_are_gone_cost_one_request_for_all_of_a_parent() {
+    let removed = (0..20).map(|number| ChangedFile::removed(&format!("live/dev/old{number}/main.tf")));
+    let files = removed.chain([ChangedFile::modified("live/dev/vpc/main.tf")]).collect();
+    let stage = with_config(CONFIG, files);
+    let ended = stage.run();
+    ended.expect("succeeded", 0);
+    let skipped = ended.statuses().iter().filter(|status| status.ends_with(": skipped")).count();
+    assert_eq!(skipped, 20);
+    let asked = stage
+        .github
+        .world(|world| world.exchanges.iter().filter(|asked| asked.path.contains("/contents/live")).count());
+    assert_eq!(asked, 1);
 }
