@@ -59,7 +59,7 @@ async fn merged_into(github: &Github, branch: &str, commit: &str) -> Result<Vec<
     let mut pulls = match github.pulls_of(commit).await {
         Ok(pulls) => pulls,
         // A commit GitHub does not know yet.
-        Err(Trouble::NotFound { .. } | Trouble::Refused { status: 422, .. }) => Vec::new(),
+        Err(Trouble::NotFound { .. } | Trouble::Refused { status: 409 | 422, .. }) => Vec::new(),
         Err(trouble) => return Err(trouble),
     };
     pulls.retain(|pull| pull.merged_at.is_some() && pull.base_ref == branch);

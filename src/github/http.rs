@@ -9,7 +9,7 @@
 use std::{
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -165,6 +165,8 @@ struct Shared {
     ahead: Mutex<TimeDelta>,
     /// `x-github-enterprise-version`, from the first answer that has it.
     enterprise: OnceLock<String>,
+    /// It was asked for its version.
+    asked_version: AtomicBool,
 }
 
 impl Http {
@@ -204,6 +206,7 @@ impl Http {
                 ahead: Mutex::default(),
                 counted: AtomicU64::new(0),
                 enterprise: OnceLock::new(),
+                asked_version: AtomicBool::new(false),
             }),
         })
     }
@@ -217,6 +220,19 @@ impl Http {
     pub fn now(&self) -> DateTime<Utc> {
         let now = Utc::now() + *self.shared.ahead.lock().unwrap_or_else(PoisonError::into_inner);
         DateTime::from_timestamp(now.timestamp(), 0).unwrap_or(now)
+    }
+
+    /// Whether this is an Enterprise Server that has not told its version and was not asked for it. Says so once.
+    /// <https://docs.github.com/en/enterprise-server/rest/using-the-rest-api/getting-started-with-the-rest-api>
+    pub fn hides_version(&self) -> bool {
+        self.prefix.ends_with("/api/v3")
+            && self.enterprise_version().is_none()
+            && !self.shared.asked_version.swap(true, Ordering::Relaxed)
+    }
+
+    /// Keeps the version that was told.
+    pub fn note_version(&self, version: &str) {
+        self.shared.enterprise.get_or_init(|| version.to_owned());
     }
 
     /// The version of the Enterprise Server that answers, if one does.
@@ -402,7 +418,7 @@ impl Http {
         let reply = Reply { status: parts.status, headers: parts.headers, body };
         self.shared.budget.lock().unwrap_or_else(PoisonError::into_inner).note(&reply.headers);
         if let Some(version) = reply.headers.get("x-github-enterprise-version").and_then(|value| value.to_str().ok()) {
-            self.shared.enterprise.get_or_init(|| version.to_owned());
+            self.note_version(version);
         }
         if reply.status != StatusCode::NOT_MODIFIED {
             self.shared.counted.fetch_add(1, Ordering::Relaxed);

@@ -148,6 +148,26 @@ impl Github {
         Ok(wire.into())
     }
 
+    /// An open pull request once GitHub has tested its merge. That takes a moment, in which GitHub knows neither the
+    /// test merge nor whether there can be one; it is waited for, but not for ever.
+    /// <https://docs.github.com/en/rest/pulls/pulls#get-a-pull-request>
+    pub async fn tested(&self, mut pull: Pull) -> Result<Pull, Trouble> {
+        /// With growing pauses, some ten seconds.
+        const TRIES: u32 = 4;
+        for tries in 0..TRIES {
+            if pull.mergeable.is_some() {
+                break;
+            }
+            self.back_off(tries).await?;
+            let now = self.pull(pull.number).await?;
+            if !now.open {
+                break;
+            }
+            pull = now;
+        }
+        Ok(pull)
+    }
+
     /// The files a pull request changes. GitHub lists 3,000 at most.
     /// <https://docs.github.com/en/rest/pulls/pulls#list-pull-requests-files>
     pub async fn changed_files(&self, number: u64) -> Result<Vec<ChangedFile>, Trouble> {

@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use simulated_github::{ChangedFile, Fault, ReviewState::Approved, When, World};
+use simulated_github::{ChangedFile, Fault, ReviewState::Approved, Server, When, World};
 
-use crate::stage::{Ended, PULL, Stage, component, quick_world, will_say};
+use crate::stage::{APPLY, Ended, PULL, Stage, component, quick_world, will_say, world};
 
 fn vpc() -> Value {
     json!([component("vpc", "plat-prod", "prod", &[])])
@@ -109,6 +109,35 @@ fn what_a_server_does_not_implement_is_not_asked_for_until_the_time_is_up() {
     assert!(stage.dispatched().is_empty());
 }
 
+#[test]
+fn an_enterprise_server_that_hides_its_version_is_asked_for_it() {
+    let mut world = willing();
+    (world.enterprise, world.names_version, world.server) = (true, false, Server::Refuses);
+    world.workflow("atmos-terraform-apply.yaml", &APPLY.replace("run-name:", "x-run-name:"));
+    let stage = Stage::new(world, &vpc());
+    let ended = stage.run();
+    ended.expect("failed", 1);
+    assert!(ended.log.contains("::error title=run-title"), "{}", ended.log);
+    let asked = stage.github.world(|world| world.exchanges.iter().filter(|asked| asked.path == "/meta").count());
+    assert_eq!(asked, 1);
+    // With a title that shows the id it deploys all the same.
+    let mut world = willing();
+    (world.enterprise, world.names_version, world.server) = (true, false, Server::Refuses);
+    Stage::new(world, &vpc()).run().expect("succeeded", 0);
+}
+
+#[test]
+fn a_commit_whose_pull_requests_cannot_be_told_yet_is_asked_about_again() {
+    let mut world = willing();
+    let conflict = Fault::Status(409, json!({"message": "Git Repository is empty."}));
+    world.faults.times(2, When::get("/commits/{commit_sha}/pulls"), conflict);
+    let mut stage = Stage::new(world, &vpc());
+    let push = stage.github.world(|world| world.push_of_merge(PULL));
+    std::fs::write(stage.folder.path().join("event.json"), push.to_string()).unwrap();
+    stage.set("GITHUB_EVENT_NAME", "push");
+    stage.run().expect("succeeded", 0);
+}
+
 /// Rules by which each folder of `live/dev` is a component.
 const CONFIG: &str = "
 version: 1
@@ -176,4 +205,18 @@ fn folders_that_are_gone_cost_one_request_for_all_of_a_parent() {
         .github
         .world(|world| world.exchanges.iter().filter(|asked| asked.path.contains("/contents/live")).count());
     assert_eq!(asked, 1);
+}
+
+#[test]
+fn a_preview_waits_for_the_test_merge() {
+    let mut world = world();
+    world.open_pull_request(PULL, "Widen the subnets", "octocat");
+    const UNKNOWN: &[&str] = &["mergeable", "merge_commit_sha"];
+    world.faults.times(3, When::get("/pulls/{pull_number}"), Fault::Without(UNKNOWN));
+    let stage = Stage::new(world, &vpc());
+    let event = json!({"action": "synchronize", "number": PULL});
+    std::fs::write(stage.folder.path().join("event.json"), event.to_string()).unwrap();
+    let ended = stage.run();
+    ended.expect("skipped", 0);
+    assert!(!ended.log.contains("title=test-merge"), "{}", ended.log);
 }
