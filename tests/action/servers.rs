@@ -138,6 +138,21 @@ fn a_commit_whose_pull_requests_cannot_be_told_yet_is_asked_about_again() {
     stage.run().expect("succeeded", 0);
 }
 
+#[test]
+fn details_of_an_environment_that_may_not_be_read_are_a_warning_unless_they_must_be_known() {
+    for (check, result, code, word) in [("exists", "pending", 0, "warning"), ("protected", "failed", 1, "error")] {
+        let mut world = world();
+        let fault = Fault::Status(403, json!({"message": "Resource not accessible by integration"}));
+        world.faults.always(When::get("/deployment_protection_rules"), fault);
+        let list = json!([component("vpc", "plat-dev", "dev", &[])]);
+        let stage = Stage::new(world, &list).input("environment-check", check).input("wait", "false");
+        let ended = stage.run();
+        ended.expect(result, code);
+        let told = format!("::{word} title=environment-unreadable");
+        assert!(ended.log.contains(&told) && !ended.log.contains("title=permission"), "{}", ended.log);
+    }
+}
+
 /// Rules by which each folder of `live/dev` is a component.
 const CONFIG: &str = "
 version: 1
