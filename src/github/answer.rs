@@ -10,7 +10,6 @@ use super::{
     http::{Call, JSON, Repeat, Reply},
     limits,
 };
-use crate::tempo::Tempo;
 
 /// Why a request came to nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -75,27 +74,28 @@ pub enum Trouble {
 pub(super) enum Sorted {
     /// It can be used.
     Done(Reply),
-    /// A limit: how long to wait, and what it was.
-    Limited(Duration, String),
-    /// GitHub or the way to it is not well.
-    Broken(String),
+    /// A limit: how long it asks to wait, and what it was.
+    Limited(Option<Duration>, String),
+    /// GitHub or the way to it is not well: how long it asks to wait, and what it said.
+    Broken(Option<Duration>, String),
 }
 
 /// Sorts an answer. What is an error stays one however often it is asked, but for a 404.
-pub(super) fn sort(call: &Call<'_>, reply: Reply, tempo: Tempo) -> Result<Sorted, Trouble> {
+pub(super) fn sort(call: &Call<'_>, reply: Reply) -> Result<Sorted, Trouble> {
     let status = reply.status;
     let message = || words(&reply.body);
-    if let Some(pause) = limits::limited(status, &reply.headers, &reply.body, tempo) {
-        return Ok(Sorted::Limited(pause, format!("GitHub's rate limit (HTTP {})", status.as_u16())));
+    if limits::is_limit(status, &reply.headers, &reply.body) {
+        let why = format!("GitHub's rate limit (HTTP {})", status.as_u16());
+        return Ok(Sorted::Limited(limits::asked(&reply.headers), why));
     }
     match status.as_u16() {
         200..=299 if call.accept == JSON && !is_json(&reply.body) => {
-            Ok(Sorted::Broken(format!("HTTP {} with a body that is no JSON", status.as_u16())))
+            Ok(Sorted::Broken(None, format!("HTTP {} with a body that is no JSON", status.as_u16())))
         }
         200..=299 if call.reads() && reply.body.is_empty() => {
-            Ok(Sorted::Broken(format!("HTTP {} without a body", status.as_u16())))
+            Ok(Sorted::Broken(None, format!("HTTP {} without a body", status.as_u16())))
         }
-        200..=299 if call.is_query() => Ok(queried(reply, tempo)),
+        200..=299 if call.is_query() => Ok(queried(reply)),
         200..=299 => Ok(Sorted::Done(reply)),
         304 if call.etag.is_some() => Ok(Sorted::Done(reply)),
         401 => Err(Trouble::Unauthorized(message())),
@@ -112,13 +112,13 @@ pub(super) fn sort(call: &Call<'_>, reply: Reply, tempo: Tempo) -> Result<Sorted
         501 if call.repeat == Repeat::Always => {
             Err(Trouble::Refused { what: call.what(), status: status.as_u16(), message: message() })
         }
-        other => Ok(Sorted::Broken(format!("HTTP {other}"))),
+        other => Ok(Sorted::Broken(limits::retry_after(&reply.headers), format!("HTTP {other}"))),
     }
 }
 
 /// GraphQL answers 200 whatever happened, and tells of limits and of its own failures inside.
 /// <https://docs.github.com/en/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api>
-fn queried(reply: Reply, tempo: Tempo) -> Sorted {
+fn queried(reply: Reply) -> Sorted {
     #[derive(Deserialize, Default)]
     struct Told {
         #[serde(default)]
@@ -139,7 +139,7 @@ fn queried(reply: Reply, tempo: Tempo) -> Sorted {
     let errors = told.errors.unwrap_or_default();
     let limited = |one: &One| one.kind.as_deref().is_some_and(|kind| matches!(kind, "RATE_LIMITED" | "RATE_LIMIT"));
     if errors.iter().any(limited) {
-        return Sorted::Limited(limits::wait(&reply.headers, tempo), "GitHub's rate limit (GraphQL)".to_owned());
+        return Sorted::Limited(limits::asked(&reply.headers), "GitHub's rate limit (GraphQL)".to_owned());
     }
     // An error with a type or a code is about the query or the token; one without is GitHub's own.
     let explained = errors.iter().any(|one| one.kind.is_some() || one.extensions.get("code").is_some());
@@ -149,7 +149,7 @@ fn queried(reply: Reply, tempo: Tempo) -> Sorted {
         return Sorted::Done(reply);
     }
     let why = errors.first().map(|one| words(one.message.as_bytes()));
-    Sorted::Broken(why.unwrap_or_else(|| "an answer without data".to_owned()))
+    Sorted::Broken(None, why.unwrap_or_else(|| "an answer without data".to_owned()))
 }
 
 fn is_json(body: &[u8]) -> bool {

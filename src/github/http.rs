@@ -14,7 +14,6 @@ use std::{
     time::Duration,
 };
 
-use backon::{BackoffBuilder, ExponentialBuilder};
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use http::{HeaderMap, Method, Request, StatusCode, header};
@@ -25,7 +24,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::{
     answer::{Sorted, Trouble, sort},
     client::{self, Clients},
-    limits::{self, Budget, Kind, Pace},
+    limits::{self, Budget, Kind, Pace, Pauses},
     patience::Patience,
 };
 use crate::{context::Proxy, tempo::Tempo};
@@ -35,6 +34,9 @@ const LARGEST_ANSWER: usize = 32 * 1024 * 1024;
 
 /// How often GitHub must deny that something exists before it is believed.
 const DENIALS: u32 = 3;
+
+/// After so many pauses they grow no more.
+const MOST_DOUBLINGS: u32 = 32;
 
 /// After a signal, how long a request that deploys may still wait for its answer.
 const LAST_ANSWER: Duration = Duration::from_secs(2);
@@ -288,7 +290,7 @@ impl Http {
         uri: &str,
         allowed: impl AsyncFn() -> Result<(), Trouble>,
     ) -> Result<Reply, Trouble> {
-        let mut pauses = self.pauses();
+        let mut pauses = Pauses::new(self.tempo);
         let mut last = None;
         let (mut tries, mut denials) = (0u32, 0);
         loop {
@@ -301,23 +303,26 @@ impl Http {
             self.pace(call.kind).await?;
             allowed().await?;
             let (pause, why) = match self.attempt(call, uri).await? {
-                Ok(reply) => match sort(call, reply, self.tempo) {
+                Ok(reply) => match sort(call, reply) {
                     Ok(Sorted::Done(reply)) => return Ok(reply),
-                    Ok(Sorted::Limited(pause, why)) => {
+                    Ok(Sorted::Limited(asked, why)) => {
+                        let pause = pauses.limited(asked);
                         tracing::info!("{}: {why}; waiting {}", call.what(), humantime::format_duration(whole(pause)));
-                        (Some(pause), why)
+                        (pause, why)
                     }
-                    Ok(Sorted::Broken(why)) => (None, self.broken(call, true, why)?),
+                    Ok(Sorted::Broken(asked, why)) => {
+                        let why = self.broken(call, true, why)?;
+                        (pauses.broken(asked), why)
+                    }
                     Err(denied @ Trouble::NotFound { .. }) if denials + 1 < call.denials => {
                         denials += 1;
-                        (None, denied.to_string())
+                        (pauses.broken(None), denied.to_string())
                     }
                     Err(trouble) => return Err(trouble),
                 },
                 Err(silence) if silence.untrusted => return Err(Trouble::Untrusted(silence.why)),
-                Err(silence) => (None, self.broken(call, silence.sent, silence.why)?),
+                Err(silence) => (pauses.broken(None), self.broken(call, silence.sent, silence.why)?),
             };
-            let pause = pause.or_else(|| pauses.next()).unwrap_or(self.tempo.retry_most);
             self.patience.pause(pause, Some(why.clone())).await?;
             if call.repeat == Repeat::Never {
                 return Err(Trouble::Unanswered { what: call.what(), why });
@@ -337,23 +342,17 @@ impl Http {
 
     /// Pauses before something that came to nothing so many times is done anew.
     pub async fn back_off(&self, times: u32) -> Result<(), Trouble> {
-        let pause = self.pauses().nth(times as usize).unwrap_or(self.tempo.retry_most);
+        let mut pauses = Pauses::new(self.tempo);
+        let mut pause = pauses.broken(None);
+        for _ in 0..times.min(MOST_DOUBLINGS) {
+            pause = pauses.broken(None);
+        }
         self.patience.pause(pause, None).await
     }
 
     /// Waits for as long as another process's write may take.
     pub async fn settle(&self) -> Result<(), Trouble> {
         self.patience.pause(self.tempo.settle, None).await
-    }
-
-    /// The pauses before something is tried again, growing.
-    fn pauses(&self) -> impl Iterator<Item = Duration> + use<> {
-        ExponentialBuilder::new()
-            .with_min_delay(self.tempo.retry_first)
-            .with_max_delay(self.tempo.retry_most)
-            .with_jitter()
-            .without_max_times()
-            .build()
     }
 
     async fn pace(&self, kind: Kind) -> Result<(), Trouble> {

@@ -235,3 +235,16 @@ fn a_preview_waits_for_the_test_merge() {
     ended.expect("skipped", 0);
     assert!(!ended.log.contains("title=test-merge"), "{}", ended.log);
 }
+
+#[test]
+fn a_limit_that_asks_to_wait_for_nothing_is_no_reason_to_ask_without_a_pause() {
+    let limit = Fault::SecondaryLimit { retry_after: Some(0), status: 403 };
+    let mut world = willing();
+    world.faults.always(When::get("/repos/{owner}/{repo}/environments"), limit);
+    let stage = Stage::new(world, &vpc()).input("timeout", "2s");
+    stage.run();
+    let asked = stage
+        .github
+        .world(|world| world.exchanges.iter().filter(|asked| asked.path.ends_with("/environments")).count());
+    assert!((2..30).contains(&asked), "{asked} times in two seconds");
+}
