@@ -3,7 +3,7 @@
 //! What lies in the workspace is read at once. What does not is asked for later, at the merge commit. Mistakes
 //! in it are findings: they stop a rollout that has not begun, and no other.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::{StreamExt, stream};
 
@@ -13,7 +13,7 @@ use crate::{
     config::Config,
     context::Context,
     finding::{Finding, Severity, quoted},
-    github::{Github, Pull, Trouble},
+    github::{Folder, Github, Pull, Trouble},
     inputs::{Inputs, default_of},
     plan,
     workspace::{self, Unread},
@@ -239,12 +239,27 @@ async fn changed(github: &Github, pull: &Pull) -> Result<Result<Vec<Sight>, Find
     Ok(Ok(sights.collect()))
 }
 
-/// Which of the folders are no longer there at the commit.
+/// Which of the folders are no longer there at the commit. One look at what they lie in tells it of all of them.
 async fn gone(github: &Github, folders: BTreeSet<String>, commit: &str) -> Result<BTreeSet<String>, Trouble> {
-    let asked = stream::iter(folders).map(|folder| async move {
-        let there = github.exists(&folder, commit).await?;
-        Ok((!there).then_some(folder))
+    let mut parents: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for folder in folders {
+        let (parent, name) = folder.rsplit_once('/').unwrap_or(("", &folder));
+        parents.entry(parent.to_owned()).or_default().push(name.to_owned());
+    }
+    let asked = stream::iter(parents).map(|(parent, names)| async move {
+        let there = github.folder(&parent, commit).await?;
+        let mut gone = Vec::new();
+        for name in names {
+            let folder = if parent.is_empty() { name.clone() } else { format!("{parent}/{name}") };
+            let is_there = match &there {
+                Folder::Has(entries) => entries.contains(&name),
+                Folder::Large => github.exists(&folder, commit).await?,
+            };
+            gone.extend((!is_there).then_some(folder));
+        }
+        Ok(gone)
     });
-    let answers: Vec<Result<Option<String>, Trouble>> = asked.buffered(AT_ONCE).collect().await;
-    answers.into_iter().filter_map(Result::transpose).collect()
+    let answers: Vec<Result<Vec<String>, Trouble>> = asked.buffered(AT_ONCE).collect().await;
+    let gone: Vec<Vec<String>> = answers.into_iter().collect::<Result<_, _>>()?;
+    Ok(gone.into_iter().flatten().collect())
 }

@@ -24,6 +24,7 @@ use crate::{
 /// # Errors
 /// GitHub cannot be asked.
 pub async fn preview<'a>(job: Job<'a>, github: Github, pull: Pull, given: &Given) -> Result<Begun<'a>, Failure> {
+    let pull = github.tested(pull).await?;
     let merge_commit = pull.test_merge().unwrap_or(&pull.head_sha).to_owned();
     let subject = subject(&job, &pull, merge_commit);
     let hand = Hand { run: job.context.run_id, attempt: job.context.run_attempt, ..Hand::default() };

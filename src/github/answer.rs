@@ -1,15 +1,15 @@
 //! What an answer means: done, a limit, broken, or a trouble that no repetition mends. Pure.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use http::StatusCode;
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::{
-    http::{Call, JSON, Reply},
+    http::{Call, JSON, Repeat, Reply},
     limits,
 };
-use crate::tempo::Tempo;
 
 /// Why a request came to nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -74,24 +74,28 @@ pub enum Trouble {
 pub(super) enum Sorted {
     /// It can be used.
     Done(Reply),
-    /// A limit: how long to wait, and what it was.
-    Limited(Duration, String),
-    /// GitHub or the way to it is not well.
-    Broken(String),
+    /// A limit: how long it asks to wait, and what it was.
+    Limited(Option<Duration>, String),
+    /// GitHub or the way to it is not well: how long it asks to wait, and what it said.
+    Broken(Option<Duration>, String),
 }
 
 /// Sorts an answer. What is an error stays one however often it is asked, but for a 404.
-pub(super) fn sort(call: &Call<'_>, reply: Reply, tempo: Tempo) -> Result<Sorted, Trouble> {
+pub(super) fn sort(call: &Call<'_>, reply: Reply) -> Result<Sorted, Trouble> {
     let status = reply.status;
     let message = || words(&reply.body);
-    if let Some(pause) = limits::limited(status, &reply.headers, &reply.body, tempo) {
-        return Ok(Sorted::Limited(pause, format!("GitHub's rate limit (HTTP {})", status.as_u16())));
+    if limits::is_limit(status, &reply.headers, &reply.body) {
+        let why = format!("GitHub's rate limit (HTTP {})", status.as_u16());
+        return Ok(Sorted::Limited(limits::asked(&reply.headers), why));
     }
     match status.as_u16() {
         200..=299 if call.accept == JSON && !is_json(&reply.body) => {
-            Ok(Sorted::Broken(format!("HTTP {} with a body that is no JSON", status.as_u16())))
+            Ok(Sorted::Broken(None, format!("HTTP {} with a body that is no JSON", status.as_u16())))
         }
-        200..=299 if call.is_query() => Ok(queried(reply, tempo)),
+        200..=299 if call.reads() && reply.body.is_empty() => {
+            Ok(Sorted::Broken(None, format!("HTTP {} without a body", status.as_u16())))
+        }
+        200..=299 if call.is_query() => Ok(queried(reply)),
         200..=299 => Ok(Sorted::Done(reply)),
         304 if call.etag.is_some() => Ok(Sorted::Done(reply)),
         401 => Err(Trouble::Unauthorized(message())),
@@ -104,15 +108,21 @@ pub(super) fn sort(call: &Call<'_>, reply: Reply, tempo: Tempo) -> Result<Sorted
         400..=499 if status != StatusCode::REQUEST_TIMEOUT => {
             Err(Trouble::Refused { what: call.what(), status: status.as_u16(), message: message() })
         }
-        other => Ok(Sorted::Broken(format!("HTTP {other}"))),
+        // What a server does not implement it will not implement while we wait.
+        501 if call.repeat == Repeat::Always => {
+            Err(Trouble::Refused { what: call.what(), status: status.as_u16(), message: message() })
+        }
+        other => Ok(Sorted::Broken(limits::retry_after(&reply.headers), format!("HTTP {other}"))),
     }
 }
 
 /// GraphQL answers 200 whatever happened, and tells of limits and of its own failures inside.
 /// <https://docs.github.com/en/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api>
-fn queried(reply: Reply, tempo: Tempo) -> Sorted {
-    #[derive(Deserialize)]
+fn queried(reply: Reply) -> Sorted {
+    #[derive(Deserialize, Default)]
     struct Told {
+        #[serde(default)]
+        data: Option<BTreeMap<String, Value>>,
         #[serde(default)]
         errors: Option<Vec<One>>,
     }
@@ -122,18 +132,24 @@ fn queried(reply: Reply, tempo: Tempo) -> Sorted {
         kind: Option<String>,
         #[serde(default)]
         message: String,
+        #[serde(default)]
+        extensions: Value,
     }
-    let told = serde_json::from_slice::<Told>(&reply.body).ok();
-    let errors: Vec<One> = told.and_then(|told| told.errors).unwrap_or_default();
+    let told: Told = serde_json::from_slice(&reply.body).unwrap_or_default();
+    let errors = told.errors.unwrap_or_default();
     let limited = |one: &One| one.kind.as_deref().is_some_and(|kind| matches!(kind, "RATE_LIMITED" | "RATE_LIMIT"));
     if errors.iter().any(limited) {
-        return Sorted::Limited(limits::wait(&reply.headers, tempo), "GitHub's rate limit (GraphQL)".to_owned());
+        return Sorted::Limited(limits::asked(&reply.headers), "GitHub's rate limit (GraphQL)".to_owned());
     }
-    // An error with a type is about the query or the token; one without is GitHub's own.
-    match errors.into_iter().find(|one| one.kind.is_none() && one.message.starts_with("Something went wrong")) {
-        Some(one) => Sorted::Broken(words(one.message.as_bytes())),
-        None => Sorted::Done(reply),
+    // An error with a type or a code is about the query or the token; one without is GitHub's own.
+    let explained = errors.iter().any(|one| one.kind.is_some() || one.extensions.get("code").is_some());
+    let data = told.data.is_some_and(|data| data.values().any(|value| !value.is_null()));
+    let failed = errors.iter().any(|one| one.message.starts_with("Something went wrong"));
+    if explained || (data && !failed) {
+        return Sorted::Done(reply);
     }
+    let why = errors.first().map(|one| words(one.message.as_bytes()));
+    Sorted::Broken(None, why.unwrap_or_else(|| "an answer without data".to_owned()))
 }
 
 fn is_json(body: &[u8]) -> bool {
@@ -145,10 +161,35 @@ fn words(body: &[u8]) -> String {
     #[derive(Deserialize)]
     struct Basic {
         message: String,
+        #[serde(default)]
+        errors: Value,
     }
     let text = match serde_json::from_slice::<Basic>(body) {
-        Ok(basic) => basic.message,
+        Ok(basic) => {
+            let details: Vec<String> =
+                details(&basic.errors).into_iter().filter(|detail| !basic.message.contains(detail)).collect();
+            if details.is_empty() { basic.message } else { format!("{}: {}", basic.message, details.join("; ")) }
+        }
         Err(_) => String::from_utf8_lossy(body).into_owned(),
     };
     text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(500).collect()
+}
+
+/// What is wrong in particular.
+/// <https://docs.github.com/en/rest/using-the-rest-api/troubleshooting-the-rest-api#validation-failed>
+fn details(errors: &Value) -> Vec<String> {
+    let one = |error: &Value| {
+        let text = |name: &str| error.get(name).and_then(Value::as_str);
+        match (error.as_str(), text("field"), text("message").or(text("code"))) {
+            (Some(words), ..) => words.to_owned(),
+            (None, Some(field), Some(words)) if !words.contains(field) => format!("{field}: {words}"),
+            (None, _, Some(words)) => words.to_owned(),
+            _ => error.to_string(),
+        }
+    };
+    match errors {
+        Value::Null => Vec::new(),
+        Value::Array(errors) => errors.iter().map(one).collect(),
+        other => vec![one(other)],
+    }
 }

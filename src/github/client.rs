@@ -42,27 +42,40 @@ const USER_AGENT: &str = concat!("deployment-approvals/", env!("CARGO_PKG_VERSIO
 
 type Problem = Box<dyn Error + Send + Sync>;
 
-/// A client for one server, which repeats nothing by itself. `connect` is the longest time a connection may take to
-/// be made, TLS included.
+/// The ways to ask one server. They repeat nothing by themselves.
+#[derive(Debug, Clone)]
+pub struct Clients {
+    /// Connections are kept for the next request.
+    pub keeping: Octocrab,
+    /// Each request has a connection of its own: one that was kept may be closed by the server at the very moment it
+    /// is used again, and then nobody knows whether the request arrived.
+    pub fresh: Octocrab,
+}
+
+/// Clients for one server. `connect` is the longest time a connection may take to be made, TLS included.
 ///
 /// # Errors
 /// There are no CA roots, the token cannot stand in a header, or the proxy is of a kind that is not supported.
-pub fn new(server: &Uri, token: &SecretString, connect: Duration, proxy: &Proxy) -> Result<Octocrab, Problem> {
+pub fn new(server: &Uri, token: &SecretString, connect: Duration, proxy: &Proxy) -> Result<Clients, Problem> {
     let tls = HttpsConnectorBuilder::new().with_native_roots()?.https_or_http().enable_http1();
     let mut connector = TimeoutConnector::new(tls.wrap_connector(Way::to(server, proxy)?));
     connector.set_connect_timeout(Some(connect));
     let mut bearer = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()))?;
     bearer.set_sensitive(true);
     let agent = (header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
-    let builder = OctocrabBuilder::new_empty()
-        .with_service(Client::builder(TokioExecutor::new()).build(connector))
-        // A repository that was renamed or moved answers with its new place; another host is not told the token.
-        .with_layer(&FollowRedirectLayer::new())
-        .with_layer(&ExtraHeadersLayer::new(Arc::new(vec![agent])))
-        .with_layer(&BaseUriLayer::new(server.clone()))
-        .with_layer(&AuthHeaderLayer::new(Some(bearer), server.clone(), server.clone()))
-        .with_auth(AuthState::None);
-    Ok(builder.build()?)
+    let client = |kept: usize| {
+        let service = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(kept).build(connector.clone());
+        let builder = OctocrabBuilder::new_empty()
+            .with_service(service)
+            // A repository that was renamed or moved answers with its new place; another host is not told the token.
+            .with_layer(&FollowRedirectLayer::new())
+            .with_layer(&ExtraHeadersLayer::new(Arc::new(vec![agent.clone()])))
+            .with_layer(&BaseUriLayer::new(server.clone()))
+            .with_layer(&AuthHeaderLayer::new(Some(bearer.clone()), server.clone(), server.clone()))
+            .with_auth(AuthState::None);
+        builder.build()
+    };
+    Ok(Clients { keeping: client(usize::MAX)?, fresh: client(0)? })
 }
 
 /// How a connection is made.

@@ -5,7 +5,7 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use http::Method;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     Github, Trouble,
@@ -36,6 +36,8 @@ pub struct Viewer {
     pub id: Option<u64>,
     /// The account's name.
     pub login: String,
+    /// It is an app's account, as far as that is told.
+    pub bot: bool,
 }
 
 impl Viewer {
@@ -43,7 +45,14 @@ impl Viewer {
     pub fn is(&self, other: &Self) -> bool {
         match (self.id, other.id) {
             (Some(own), Some(other)) => own == other,
-            _ => !self.login.is_empty() && self.login == other.login,
+            // An app's account is `x[bot]`, which some answers call `x`. No person's name can hold brackets.
+            _ => {
+                let short_of = |bot: &Self, name: &str| bot.bot && bot.login.strip_suffix("[bot]") == Some(name);
+                let same = self.login == other.login;
+                !self.login.is_empty()
+                    && !other.login.is_empty()
+                    && (same || short_of(self, &other.login) || short_of(other, &self.login))
+            }
         }
     }
 }
@@ -69,11 +78,19 @@ struct WireUser {
     id: Option<u64>,
     #[serde(default)]
     login: String,
+    #[serde(rename = "type", default)]
+    kind: Option<String>,
+}
+
+impl From<WireUser> for Viewer {
+    fn from(wire: WireUser) -> Self {
+        Self { id: wire.id, login: wire.login, bot: wire.kind.as_deref() == Some("Bot") }
+    }
 }
 
 impl From<Wire> for Comment {
     fn from(wire: Wire) -> Self {
-        let author = wire.user.map(|user| Viewer { id: user.id, login: user.login }).unwrap_or_default();
+        let author = wire.user.map(Viewer::from).unwrap_or_default();
         let body = wire.body.unwrap_or_default();
         Self { id: wire.id, url: wire.html_url, body, author, updated_at: wire.updated_at }
     }
@@ -94,15 +111,16 @@ struct GraphqlError {
 
 #[derive(Deserialize)]
 struct ViewerData {
-    viewer: ViewerWire,
+    viewer: Option<ViewerWire>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ViewerWire {
     login: String,
+    /// Of another kind than a number it says nothing.
     #[serde(default)]
-    database_id: Option<u64>,
+    database_id: Value,
 }
 
 impl Github {
@@ -111,8 +129,8 @@ impl Github {
     pub async fn viewer(&self) -> Result<Viewer, Trouble> {
         let reply = self.http.graphql("query { viewer { login databaseId } }").await?;
         let wire: ViewerReply = parse(&reply, "POST /graphql")?;
-        match wire.data {
-            Some(ViewerData { viewer }) => Ok(Viewer { id: viewer.database_id, login: viewer.login }),
+        match wire.data.and_then(|data| data.viewer) {
+            Some(viewer) => Ok(Viewer { id: viewer.database_id.as_u64(), login: viewer.login, bot: false }),
             None => Err(Trouble::Refused {
                 what: "POST /graphql".to_owned(),
                 status: reply.status.as_u16(),
@@ -154,13 +172,16 @@ impl Github {
         Ok(wire.into())
     }
 
-    /// Writes a new comment. It is not repeated when the answer is missing: look for it instead.
+    /// Writes a new comment. It is not repeated when the answer is missing or cannot be used: look for it instead.
     pub async fn create_comment(&self, pull_request: u64, body: &str) -> Result<Comment, Trouble> {
         let path = format!("{}/issues/{pull_request}/comments", self.repo);
         let body = json!({ "body": body }).to_string();
         let call = Call::write(Method::POST, &path, Some(body), Repeat::UnlessSent, Kind::Write);
-        let wire: Wire = parse(&self.http.send(&call).await?, &path)?;
-        Ok(wire.into())
+        let reply = self.http.send(&call).await?;
+        match parse::<Wire>(&reply, &path) {
+            Ok(wire) => Ok(wire.into()),
+            Err(trouble) => Err(Trouble::Unanswered { what: call.what(), why: trouble.to_string() }),
+        }
     }
 
     /// Replaces a comment's text, as long as that is `allowed`, which is asked right before each try.
@@ -204,5 +225,24 @@ impl Github {
             Ok(_) | Err(Trouble::NotFound { .. }) => Ok(()),
             Err(trouble) => Err(trouble),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_is_known_by_its_number_and_without_one_by_its_name() {
+        let account = |id, login: &str, bot| Viewer { id, login: login.to_owned(), bot };
+        let own = account(None, "deployer", false);
+        assert!(own.is(&account(Some(7), "deployer", false)));
+        assert!(own.is(&account(Some(7), "deployer[bot]", true)));
+        assert!(account(Some(7), "deployer[bot]", true).is(&own));
+        assert!(!own.is(&account(Some(7), "deployer[bot]", false)));
+        assert!(!own.is(&account(Some(7), "deployer2[bot]", true)));
+        assert!(!account(None, "", false).is(&account(None, "[bot]", true)));
+        assert!(!account(Some(8), "deployer", false).is(&account(Some(7), "deployer[bot]", true)));
+        assert!(account(Some(7), "old-name", false).is(&account(Some(7), "deployer", false)));
     }
 }

@@ -49,6 +49,7 @@ pub enum Policy {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Pattern {
     /// As Ruby's `File.fnmatch` reads it.
+    #[serde(default)]
     pub name: String,
     /// `branch` or `tag`; a server that does not tell means branches.
     #[serde(rename = "type", default = "branch")]
@@ -68,6 +69,8 @@ impl Rules {
 
 #[derive(Deserialize)]
 struct Page {
+    /// GitHub's description does not promise it.
+    #[serde(default)]
     environments: Vec<Wire>,
 }
 
@@ -105,6 +108,7 @@ struct PatternsWire {
 
 #[derive(Deserialize)]
 struct AppsWire {
+    #[serde(default)]
     custom_deployment_protection_rules: Vec<AppRuleWire>,
 }
 

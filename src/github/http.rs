@@ -9,24 +9,22 @@
 use std::{
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-use backon::{BackoffBuilder, ExponentialBuilder};
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
-use octocrab::Octocrab;
 use secrecy::SecretString;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{
     answer::{Sorted, Trouble, sort},
-    client,
-    limits::{self, Budget, Kind, Pace},
+    client::{self, Clients},
+    limits::{self, Budget, Kind, Pace, Pauses},
     patience::Patience,
 };
 use crate::{context::Proxy, tempo::Tempo};
@@ -36,6 +34,9 @@ const LARGEST_ANSWER: usize = 32 * 1024 * 1024;
 
 /// How often GitHub must deny that something exists before it is believed.
 const DENIALS: u32 = 3;
+
+/// After so many pauses they grow no more.
+const MOST_DOUBLINGS: u32 = 32;
 
 /// After a signal, how long a request that deploys may still wait for its answer.
 const LAST_ANSWER: Duration = Duration::from_secs(2);
@@ -64,6 +65,8 @@ pub struct Call<'a> {
     pub accept: &'static str,
     /// The ETag of what is known already.
     pub etag: Option<&'a str>,
+    /// How often GitHub must deny that it exists before it is believed.
+    pub denials: u32,
     /// When it may be repeated.
     pub repeat: Repeat,
     /// What kind of write it is, if one.
@@ -85,6 +88,7 @@ impl<'a> Call<'a> {
             body: None,
             accept: JSON,
             etag: None,
+            denials: DENIALS,
             repeat: Repeat::Always,
             kind: Kind::Read,
         }
@@ -98,6 +102,11 @@ impl<'a> Call<'a> {
     /// Method and path, for messages.
     pub(super) fn what(&self) -> String {
         format!("{} {}", self.method, self.path.split('?').next().unwrap_or_default())
+    }
+
+    /// Whether it is of no use without an answer's body.
+    pub(super) fn reads(&self) -> bool {
+        self.kind == Kind::Read
     }
 
     /// Whether it is a GraphQL query.
@@ -140,7 +149,7 @@ impl Silence {
 /// The client, cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Http {
-    octocrab: Octocrab,
+    clients: Clients,
     prefix: String,
     graphql: String,
     tempo: Tempo,
@@ -158,6 +167,8 @@ struct Shared {
     ahead: Mutex<TimeDelta>,
     /// `x-github-enterprise-version`, from the first answer that has it.
     enterprise: OnceLock<String>,
+    /// It was asked for its version.
+    asked_version: AtomicBool,
 }
 
 impl Http {
@@ -175,7 +186,7 @@ impl Http {
         let authority = api_url.authority().map(ToString::to_string).unwrap_or_default();
         let origin = format!("{}://{authority}", api_url.scheme_str().unwrap_or("https"));
         // octocrab would put the base's path before every path, the GraphQL one too: so the base has none.
-        let octocrab = origin
+        let clients = origin
             .parse()
             .map_err(Into::into)
             .and_then(|origin| client::new(&origin, token, tempo.connect, proxy))
@@ -186,7 +197,7 @@ impl Http {
         // <https://docs.github.com/en/enterprise-server/graphql/guides/forming-calls-with-graphql>
         let graphql = prefix.strip_suffix("/v3").unwrap_or(&prefix).to_owned() + "/graphql";
         Ok(Self {
-            octocrab,
+            clients,
             prefix,
             graphql,
             tempo,
@@ -197,6 +208,7 @@ impl Http {
                 ahead: Mutex::default(),
                 counted: AtomicU64::new(0),
                 enterprise: OnceLock::new(),
+                asked_version: AtomicBool::new(false),
             }),
         })
     }
@@ -210,6 +222,19 @@ impl Http {
     pub fn now(&self) -> DateTime<Utc> {
         let now = Utc::now() + *self.shared.ahead.lock().unwrap_or_else(PoisonError::into_inner);
         DateTime::from_timestamp(now.timestamp(), 0).unwrap_or(now)
+    }
+
+    /// Whether this is an Enterprise Server that has not told its version and was not asked for it. Says so once.
+    /// <https://docs.github.com/en/enterprise-server/rest/using-the-rest-api/getting-started-with-the-rest-api>
+    pub fn hides_version(&self) -> bool {
+        self.prefix.ends_with("/api/v3")
+            && self.enterprise_version().is_none()
+            && !self.shared.asked_version.swap(true, Ordering::Relaxed)
+    }
+
+    /// Keeps the version that was told.
+    pub fn note_version(&self, version: &str) {
+        self.shared.enterprise.get_or_init(|| version.to_owned());
     }
 
     /// The version of the Enterprise Server that answers, if one does.
@@ -265,11 +290,9 @@ impl Http {
         uri: &str,
         allowed: impl AsyncFn() -> Result<(), Trouble>,
     ) -> Result<Reply, Trouble> {
-        let mut pauses = self.pauses();
+        let mut pauses = Pauses::new(self.tempo);
         let mut last = None;
         let (mut tries, mut denials) = (0u32, 0);
-        // What is not there can take a while to show; of a file it is believed sooner, since many are not there.
-        let enough = if call.accept == RAW { DENIALS - 1 } else { DENIALS };
         loop {
             self.patience.check(last.clone())?;
             // Often enough to be seen in the log of a job that seems to stand still, and no flood.
@@ -280,23 +303,26 @@ impl Http {
             self.pace(call.kind).await?;
             allowed().await?;
             let (pause, why) = match self.attempt(call, uri).await? {
-                Ok(reply) => match sort(call, reply, self.tempo) {
+                Ok(reply) => match sort(call, reply) {
                     Ok(Sorted::Done(reply)) => return Ok(reply),
-                    Ok(Sorted::Limited(pause, why)) => {
+                    Ok(Sorted::Limited(asked, why)) => {
+                        let pause = pauses.limited(asked);
                         tracing::info!("{}: {why}; waiting {}", call.what(), humantime::format_duration(whole(pause)));
-                        (Some(pause), why)
+                        (pause, why)
                     }
-                    Ok(Sorted::Broken(why)) => (None, self.broken(call, true, why)?),
-                    Err(denied @ Trouble::NotFound { .. }) if denials + 1 < enough => {
+                    Ok(Sorted::Broken(asked, why)) => {
+                        let why = self.broken(call, true, why)?;
+                        (pauses.broken(asked), why)
+                    }
+                    Err(denied @ Trouble::NotFound { .. }) if denials + 1 < call.denials => {
                         denials += 1;
-                        (None, denied.to_string())
+                        (pauses.broken(None), denied.to_string())
                     }
                     Err(trouble) => return Err(trouble),
                 },
                 Err(silence) if silence.untrusted => return Err(Trouble::Untrusted(silence.why)),
-                Err(silence) => (None, self.broken(call, silence.sent, silence.why)?),
+                Err(silence) => (pauses.broken(None), self.broken(call, silence.sent, silence.why)?),
             };
-            let pause = pause.or_else(|| pauses.next()).unwrap_or(self.tempo.retry_most);
             self.patience.pause(pause, Some(why.clone())).await?;
             if call.repeat == Repeat::Never {
                 return Err(Trouble::Unanswered { what: call.what(), why });
@@ -316,7 +342,11 @@ impl Http {
 
     /// Pauses before something that came to nothing so many times is done anew.
     pub async fn back_off(&self, times: u32) -> Result<(), Trouble> {
-        let pause = self.pauses().nth(times as usize).unwrap_or(self.tempo.retry_most);
+        let mut pauses = Pauses::new(self.tempo);
+        let mut pause = pauses.broken(None);
+        for _ in 0..times.min(MOST_DOUBLINGS) {
+            pause = pauses.broken(None);
+        }
         self.patience.pause(pause, None).await
     }
 
@@ -328,16 +358,6 @@ impl Http {
     /// Waits for as long as another process's write may take.
     pub async fn settle(&self) -> Result<(), Trouble> {
         self.patience.pause(self.tempo.settle, None).await
-    }
-
-    /// The pauses before something is tried again, growing.
-    fn pauses(&self) -> impl Iterator<Item = Duration> + use<> {
-        ExponentialBuilder::new()
-            .with_min_delay(self.tempo.retry_first)
-            .with_max_delay(self.tempo.retry_most)
-            .with_jitter()
-            .without_max_times()
-            .build()
     }
 
     async fn pace(&self, kind: Kind) -> Result<(), Trouble> {
@@ -390,8 +410,8 @@ impl Http {
         }
         let request =
             builder.body(call.body.clone().unwrap_or_default()).map_err(|error| Silence::of(&error, false))?;
-        let response =
-            self.octocrab.execute(request).await.map_err(|error| Silence::of(&error, !never_sent(&error)))?;
+        let client = if call.repeat == Repeat::Always { &self.clients.keeping } else { &self.clients.fresh };
+        let response = client.execute(request).await.map_err(|error| Silence::of(&error, !never_sent(&error)))?;
         let (parts, body) = response.into_parts();
         let body = Limited::new(body, LARGEST_ANSWER)
             .collect()
@@ -402,7 +422,7 @@ impl Http {
         let reply = Reply { status: parts.status, headers: parts.headers, body };
         self.shared.budget.lock().unwrap_or_else(PoisonError::into_inner).note(&reply.headers);
         if let Some(version) = reply.headers.get("x-github-enterprise-version").and_then(|value| value.to_str().ok()) {
-            self.shared.enterprise.get_or_init(|| version.to_owned());
+            self.note_version(version);
         }
         if reply.status != StatusCode::NOT_MODIFIED {
             self.shared.counted.fetch_add(1, Ordering::Relaxed);

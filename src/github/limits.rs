@@ -4,6 +4,7 @@
 
 use std::{collections::VecDeque, time::Duration};
 
+use backon::{BackoffBuilder, ExponentialBuilder};
 use chrono::{DateTime, TimeDelta, Utc};
 use http::{HeaderMap, StatusCode};
 use tokio::time::Instant;
@@ -30,6 +31,9 @@ const HOURLY_DISPATCHES: usize = 420;
 /// Once those are used up, edits of the comment that can wait come so often in an hour. What cannot wait (an end, last
 /// words) still finds a place.
 const HOURLY_EDITS: u32 = 60;
+
+/// Seconds that are waited for at most, whatever is asked.
+const LONGEST: u64 = 3600;
 
 /// Paces writes: at once for a burst, then one by one, and never more than GitHub allows in an hour.
 #[derive(Debug)]
@@ -126,30 +130,84 @@ impl Budget {
     }
 }
 
-/// How long to wait if the answer is a limit's, primary or secondary; `None` if it is none.
-pub fn limited(status: StatusCode, headers: &HeaderMap, body: &[u8], tempo: Tempo) -> Option<Duration> {
+/// Whether an answer is a limit's, primary or secondary.
+pub fn is_limit(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> bool {
     if status != StatusCode::FORBIDDEN && status != StatusCode::TOO_MANY_REQUESTS {
-        return None;
+        return false;
     }
     let text = String::from_utf8_lossy(body).to_lowercase();
-    let is_one = status == StatusCode::TOO_MANY_REQUESTS
+    status == StatusCode::TOO_MANY_REQUESTS
         || headers.contains_key("retry-after")
         || number(headers, "x-ratelimit-remaining") == Some(0)
         || text.contains("rate limit")
-        || text.contains("abuse detection");
-    is_one.then(|| wait(headers, tempo))
+        || text.contains("abuse detection")
 }
 
-/// How long to wait for a limit, as the answer's headers say.
-pub fn wait(headers: &HeaderMap, tempo: Tempo) -> Duration {
-    if let Some(seconds) = number(headers, "retry-after") {
-        return tempo.scaled(Duration::from_secs(seconds));
+/// How long a limit's answer asks to wait, where it says so.
+pub fn asked(headers: &HeaderMap) -> Option<Duration> {
+    retry_after(headers).or_else(|| {
+        (number(headers, "x-ratelimit-remaining") == Some(0)).then_some(())?;
+        Some(until_reset(headers)? + Duration::from_secs(1))
+    })
+}
+
+/// `retry-after`, in seconds or as a date; never more than the hour after which every limit is over.
+/// <https://www.rfc-editor.org/rfc/rfc9110#field.retry-after>
+pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let until = |date: &str| {
+        let date = DateTime::parse_from_rfc2822(date).ok()?;
+        Some(u64::try_from(date.timestamp().saturating_sub(clock(headers))).unwrap_or(0))
+    };
+    let seconds = number(headers, "retry-after").or_else(|| until(header(headers, "retry-after")?))?;
+    Some(Duration::from_secs(seconds.min(LONGEST)))
+}
+
+/// The pauses after one answer after another that was of no use. Each is at least what GitHub asks, at least what the
+/// times before call for, and a little longer by chance, so that jobs that were held up together do not come back
+/// together.
+pub struct Pauses {
+    tempo: Tempo,
+    broken: Growing,
+    limited: Growing,
+}
+
+type Growing = <ExponentialBuilder as BackoffBuilder>::Backoff;
+
+impl Pauses {
+    /// With nothing behind them.
+    pub fn new(tempo: Tempo) -> Self {
+        Self {
+            tempo,
+            broken: growing(tempo.retry_first, tempo.retry_most),
+            // A limit that tells no time is waited for longer and longer, as GitHub asks.
+            limited: growing(tempo.limited, tempo.limited * 16),
+        }
     }
-    if number(headers, "x-ratelimit-remaining") == Some(0) {
-        let wait = until_reset(headers).unwrap_or(Duration::from_secs(60));
-        return tempo.scaled(wait + Duration::from_secs(1));
+
+    /// After an answer that is broken, or none.
+    pub fn broken(&mut self, asked: Option<Duration>) -> Duration {
+        let grown = self.broken.next().unwrap_or(self.tempo.retry_most);
+        asked.map_or(grown, |asked| self.somewhat_more(asked).max(grown))
     }
-    tempo.limited
+
+    /// After an answer of a limit.
+    pub fn limited(&mut self, asked: Option<Duration>) -> Duration {
+        match asked {
+            Some(_) => self.broken(asked),
+            None => self.limited.next().unwrap_or(self.tempo.limited * 16),
+        }
+    }
+
+    fn somewhat_more(&self, asked: Duration) -> Duration {
+        let asked = self.tempo.scaled(asked);
+        let share = (asked / 20).clamp(Duration::from_millis(1), self.tempo.retry_most / 6);
+        asked + growing(share, share).next().unwrap_or(share)
+    }
+}
+
+/// Pauses that double up to `most`, each with up to as much again by chance.
+fn growing(first: Duration, most: Duration) -> Growing {
+    ExponentialBuilder::new().with_min_delay(first).with_max_delay(most).with_jitter().without_max_times().build()
 }
 
 /// The `permissions:` lines GitHub names, such as `actions: write`.
@@ -178,10 +236,14 @@ pub fn clock_ahead(headers: &HeaderMap, here: DateTime<Utc>) -> Option<TimeDelta
 /// By GitHub's own clock, where the answer tells it.
 fn until_reset(headers: &HeaderMap) -> Option<Duration> {
     let reset = i64::try_from(number(headers, "x-ratelimit-reset")?).ok()?;
-    let now = header(headers, "date")
+    Some(Duration::from_secs(u64::try_from(reset.saturating_sub(clock(headers))).unwrap_or(0).min(LONGEST)))
+}
+
+/// The time of an answer.
+fn clock(headers: &HeaderMap) -> i64 {
+    header(headers, "date")
         .and_then(|date| DateTime::parse_from_rfc2822(date).ok())
-        .map_or_else(|| Utc::now().timestamp(), |date| date.timestamp());
-    Some(Duration::from_secs(u64::try_from(reset.saturating_sub(now)).unwrap_or(0).min(3600)))
+        .map_or_else(|| Utc::now().timestamp(), |date| date.timestamp())
 }
 
 fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
@@ -248,20 +310,49 @@ mod tests {
 
     #[test]
     fn a_limit_is_told_from_a_missing_permission() {
-        let tempo = Tempo::real();
         let forbidden = StatusCode::FORBIDDEN;
         let no = headers(&[]);
-        assert_eq!(limited(forbidden, &no, br#"{"message":"Resource not accessible by integration"}"#, tempo), None);
-        assert_eq!(limited(forbidden, &headers(&[("retry-after", "7")]), b"", tempo), Some(Duration::from_secs(7)));
-        let text = br#"{"message":"You have exceeded a secondary rate limit."}"#;
-        assert_eq!(limited(forbidden, &no, text, tempo), Some(tempo.limited));
-        assert_eq!(limited(StatusCode::TOO_MANY_REQUESTS, &no, b"", tempo), Some(tempo.limited));
-        let used_up = headers(&[
-            ("x-ratelimit-remaining", "0"),
-            ("x-ratelimit-reset", "1790000100"),
-            ("date", "Mon, 21 Sep 2026 14:13:20 GMT"),
-        ]);
-        assert_eq!(limited(forbidden, &used_up, b"", tempo), Some(Duration::from_secs(101)));
+        assert!(!is_limit(forbidden, &no, br#"{"message":"Resource not accessible by integration"}"#));
+        assert!(is_limit(forbidden, &headers(&[("retry-after", "7")]), b""));
+        assert!(is_limit(forbidden, &no, br#"{"message":"You have exceeded a secondary rate limit."}"#));
+        assert!(is_limit(StatusCode::TOO_MANY_REQUESTS, &no, b""));
+        assert!(is_limit(forbidden, &headers(&[("x-ratelimit-remaining", "0")]), b""));
+        assert!(!is_limit(StatusCode::BAD_GATEWAY, &headers(&[("retry-after", "7")]), b""));
+    }
+
+    #[test]
+    fn the_time_to_wait_is_read_in_all_its_forms() {
+        let seconds = |pairs: &[(&'static str, &str)]| asked(&headers(pairs)).map(|asked| asked.as_secs());
+        let date = ("date", "Mon, 21 Sep 2026 14:13:20 GMT");
+        assert_eq!(seconds(&[("retry-after", "7")]), Some(7));
+        assert_eq!(seconds(&[("retry-after", "Mon, 21 Sep 2026 14:14:50 GMT"), date]), Some(90));
+        assert_eq!(seconds(&[("retry-after", "Mon, 21 Sep 2026 14:00:00 GMT"), date]), Some(0));
+        assert_eq!(seconds(&[("retry-after", "99999999999")]), Some(3600));
+        assert_eq!(seconds(&[("retry-after", "soon")]), None);
+        let reset = ("x-ratelimit-reset", "1790000100");
+        assert_eq!(seconds(&[("x-ratelimit-remaining", "0"), reset, date]), Some(101));
+        assert_eq!(seconds(&[("x-ratelimit-remaining", "1"), reset, date]), None);
+        assert_eq!(seconds(&[]), None);
+    }
+
+    #[test]
+    fn limits_that_come_again_are_waited_for_longer_and_never_for_nothing() {
+        let tempo = Tempo::real();
+        let second = Duration::from_secs;
+        let (mut zero, mut silent) = (Pauses::new(tempo), Pauses::new(tempo));
+        for times in 0..12 {
+            let least = (tempo.retry_first * 2u32.pow(times)).min(tempo.retry_most);
+            assert!(zero.limited(Some(Duration::ZERO)) >= least);
+            let pause = silent.limited(None);
+            let least = (tempo.limited * 2u32.pow(times)).min(tempo.limited * 16);
+            assert!((least..=least * 2).contains(&pause), "{times}: {pause:?}");
+        }
+        let mut named = Pauses::new(tempo);
+        let waits: std::collections::BTreeSet<Duration> = (0..6).map(|_| named.limited(Some(second(600)))).collect();
+        assert!(waits.iter().all(|wait| (second(600)..=second(620)).contains(wait)), "{waits:?}");
+        assert!(waits.len() > 1, "not all at once: {waits:?}");
+        assert!(Pauses::new(tempo).broken(Some(second(30))) >= second(30), "a 503 may ask, too");
+        assert!(Pauses::new(tempo).broken(None) <= tempo.retry_first * 2);
     }
 
     #[test]

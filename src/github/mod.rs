@@ -6,6 +6,7 @@
 mod answer;
 mod client;
 mod comments;
+mod contents;
 mod environments;
 mod http;
 mod limits;
@@ -14,12 +15,13 @@ mod pulls;
 mod runs;
 mod workflows;
 
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, de::DeserializeOwned};
 
 use self::http::{Call, Http, Reply};
 pub use self::{
     answer::Trouble,
     comments::{Comment, Viewer},
+    contents::Folder,
     environments::{Environment, Pattern, Policy, Rules},
     limits::Budget,
     patience::Patience,
@@ -60,7 +62,7 @@ impl Github {
     }
 
     /// Whether a dispatch is answered with the run it makes, as far as the server's version tells: github.com
-    /// and Enterprise Server from 3.21. Known after the first answer.
+    /// and Enterprise Server from 3.21. Known after the first answer, or after [`Github::learn_version`].
     /// <https://docs.github.com/en/enterprise-server@3.21/rest/actions/workflows#create-a-workflow-dispatch-event>
     pub fn names_runs(&self) -> bool {
         const FIRST: (u64, u64) = (3, 21);
@@ -69,6 +71,29 @@ impl Github {
             let mut numbers = digits.split('.').map(|part| part.parse::<u64>().unwrap_or(0));
             (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= FIRST
         })
+    }
+
+    /// Asks an Enterprise Server for its version where its answers do not tell it.
+    /// <https://docs.github.com/en/enterprise-server/rest/meta/meta#get-github-enterprise-server-meta-information>
+    ///
+    /// # Errors
+    /// It cannot be asked.
+    pub async fn learn_version(&self) -> Result<(), Trouble> {
+        #[derive(Deserialize)]
+        struct Meta {
+            #[serde(default)]
+            installed_version: Option<String>,
+        }
+        if !self.http.hides_version() {
+            return Ok(());
+        }
+        match self.get::<Meta>("/meta").await {
+            Ok(meta) => meta.installed_version.iter().for_each(|version| self.http.note_version(version)),
+            // Then it is taken for a new one, which a dispatch will show.
+            Err(Trouble::Forbidden { .. } | Trouble::NotFound { .. } | Trouble::Refused { .. }) => {}
+            Err(trouble) => return Err(trouble),
+        }
+        Ok(())
     }
 
     /// How many requests so far count against the primary limit.

@@ -69,23 +69,27 @@ struct Wire {
     merge_commit_sha: Option<String>,
     #[serde(default)]
     mergeable: Option<bool>,
-    head: Side,
-    base: Side,
+    head: Head,
+    base: Base,
     #[serde(default)]
     user: Option<User>,
     #[serde(default)]
     merged_by: Option<User>,
     #[serde(default)]
-    labels: Vec<Label>,
+    labels: Option<Vec<Label>>,
     #[serde(default)]
     changed_files: Option<u64>,
 }
 
 #[derive(Deserialize)]
-struct Side {
+struct Head {
+    sha: String,
+}
+
+#[derive(Deserialize)]
+struct Base {
     #[serde(rename = "ref")]
     name: String,
-    sha: String,
     #[serde(default)]
     repo: Option<Repository>,
 }
@@ -98,12 +102,14 @@ struct Repository {
 
 #[derive(Deserialize)]
 struct User {
+    #[serde(default)]
     login: String,
 }
 
 #[derive(Deserialize)]
 struct Label {
-    name: String,
+    #[serde(default)]
+    name: Option<String>,
 }
 
 impl From<Wire> for Pull {
@@ -120,7 +126,7 @@ impl From<Wire> for Pull {
             default_branch: wire.base.repo.and_then(|repo| repo.default_branch),
             author: login(wire.user),
             merged_by: login(wire.merged_by),
-            labels: wire.labels.into_iter().map(|label| label.name).collect(),
+            labels: wire.labels.into_iter().flatten().filter_map(|label| label.name).collect(),
             changed_files: wire.changed_files,
         }
     }
@@ -142,6 +148,26 @@ impl Github {
         Ok(wire.into())
     }
 
+    /// An open pull request once GitHub has tested its merge. That takes a moment, in which GitHub knows neither the
+    /// test merge nor whether there can be one; it is waited for, but not for ever.
+    /// <https://docs.github.com/en/rest/pulls/pulls#get-a-pull-request>
+    pub async fn tested(&self, mut pull: Pull) -> Result<Pull, Trouble> {
+        /// With growing pauses, some ten seconds.
+        const TRIES: u32 = 4;
+        for tries in 0..TRIES {
+            if pull.mergeable.is_some() {
+                break;
+            }
+            self.back_off(tries).await?;
+            let now = self.pull(pull.number).await?;
+            if !now.open {
+                break;
+            }
+            pull = now;
+        }
+        Ok(pull)
+    }
+
     /// The files a pull request changes. GitHub lists 3,000 at most.
     /// <https://docs.github.com/en/rest/pulls/pulls#list-pull-requests-files>
     pub async fn changed_files(&self, number: u64) -> Result<Vec<ChangedFile>, Trouble> {
@@ -160,5 +186,23 @@ impl Github {
     pub async fn pulls_of(&self, commit: &str) -> Result<Vec<Pull>, Trouble> {
         let wires: Vec<Wire> = self.all(&format!("{}/commits/{commit}/pulls", self.repo), 3).await?;
         Ok(wires.into_iter().map(Pull::from).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn of_a_pull_request_only_what_is_used_is_asked_for() {
+        let least = json!({"number": 42, "head": {"sha": "c0ffee"}, "base": {"ref": "main"}, "user": {},
+            "labels": [{"id": 1}, {"name": "no-apply"}], "merged_by": null});
+        let pull = Pull::from(serde_json::from_value::<Wire>(least).expect("a pull request"));
+        assert_eq!((pull.number, &*pull.base_ref, &*pull.head_sha), (42, "main", "c0ffee"));
+        assert_eq!(pull.labels, ["no-apply"]);
+        let bare = json!({"number": 42, "head": {"sha": "c0ffee"}, "base": {"ref": "main"}, "labels": null});
+        assert!(serde_json::from_value::<Wire>(bare).is_ok());
     }
 }

@@ -52,7 +52,8 @@ struct RunWire {
     created_at: DateTime<Utc>,
     #[serde(default)]
     run_started_at: Option<DateTime<Utc>>,
-    updated_at: DateTime<Utc>,
+    #[serde(default)]
+    updated_at: Option<DateTime<Utc>>,
 }
 
 #[derive(Deserialize)]
@@ -137,17 +138,22 @@ struct StepWire {
 
 impl From<RunWire> for RunFacts {
     fn from(wire: RunWire) -> Self {
+        let mut status = wire.status.unwrap_or_default();
+        if status == "completed" && wire.conclusion.is_none() {
+            // How it ended is not written down yet: the next look will tell.
+            "in_progress".clone_into(&mut status);
+        }
         Self {
             id: wire.id,
             attempt: wire.run_attempt.unwrap_or(1),
-            status: wire.status.unwrap_or_default(),
+            status,
             conclusion: wire.conclusion,
             title: wire.display_title.or(wire.name).unwrap_or_default(),
             path: wire.path.unwrap_or_default(),
             event: wire.event.unwrap_or_default(),
             created_at: wire.created_at,
             began_at: wire.run_started_at.unwrap_or(wire.created_at),
-            updated_at: wire.updated_at,
+            updated_at: wire.updated_at.unwrap_or(wire.created_at),
         }
     }
 }

@@ -1,10 +1,9 @@
-//! Workflows: their files, and dispatching them.
+//! Workflows, and dispatching them.
 //!
 //! <https://docs.github.com/en/rest/actions/workflows>
 
 use std::collections::BTreeMap;
 
-use base64::{Engine, engine::general_purpose::STANDARD};
 use http::Method;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
@@ -12,7 +11,7 @@ use serde_json::json;
 
 use super::{
     Github, Trouble,
-    http::{Call, RAW, Repeat},
+    http::{Call, Repeat},
     limits::Kind,
     parse,
 };
@@ -46,12 +45,6 @@ pub struct WorkflowState {
 }
 
 #[derive(Deserialize)]
-struct Encoded {
-    encoding: String,
-    content: String,
-}
-
-#[derive(Deserialize)]
 struct Accepted {
     workflow_run_id: u64,
 }
@@ -60,36 +53,6 @@ impl Github {
     /// A workflow, by its file name. GitHub knows those on the default branch.
     pub async fn workflow(&self, file: &str) -> Result<WorkflowState, Trouble> {
         self.get(&format!("{}/actions/workflows/{}", self.repo, segment(file))).await
-    }
-
-    fn contents(&self, path: &str, git_ref: &str) -> String {
-        let segments: Vec<String> = path.split('/').map(segment).collect();
-        format!("{}/contents/{}?ref={}", self.repo, segments.join("/"), segment(git_ref))
-    }
-
-    /// Whether there is a file or folder of this name at a ref.
-    pub async fn exists(&self, path: &str, git_ref: &str) -> Result<bool, Trouble> {
-        let path = self.contents(path, git_ref);
-        match self.http.send(&Call::get(&path)).await {
-            Ok(_) => Ok(true),
-            Err(Trouble::NotFound { .. }) => Ok(false),
-            Err(trouble) => Err(trouble),
-        }
-    }
-
-    /// The text of a file at a ref.
-    /// <https://docs.github.com/en/rest/repos/contents#get-repository-content>
-    pub async fn file(&self, path: &str, git_ref: &str) -> Result<String, Trouble> {
-        let path = self.contents(path, git_ref);
-        let reply = self.http.send(&Call { accept: RAW, ..Call::get(&path) }).await?;
-        // A server that does not know the raw media type answers with the file inside JSON.
-        let inside = serde_json::from_slice::<Encoded>(&reply.body).ok().filter(|file| file.encoding == "base64");
-        let decoded = inside.and_then(|file| STANDARD.decode(file.content.replace(['\n', '\r'], "")).ok());
-        String::from_utf8(decoded.unwrap_or_else(|| reply.body.to_vec())).map_err(|_| Trouble::Refused {
-            what: path,
-            status: reply.status.as_u16(),
-            message: "the file is not UTF-8".to_owned(),
-        })
     }
 
     /// Dispatches a workflow. Sent once: again only if it was surely not accepted.

@@ -42,6 +42,7 @@ pub async fn facts(
     let called = each(calls(&workflows), |(path, git_ref)| files.file(path, git_ref));
     let mut facts = Facts { environments, workflows, ..Facts::default() };
     let (called, ()) = try_join(called, rules(&files, open, &mut facts)).await?;
+    github.learn_version().await?;
     Ok(Facts { called, names_runs: github.names_runs(), merge, ..facts })
 }
 

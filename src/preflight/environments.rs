@@ -143,10 +143,10 @@ fn protection(environment: &Environment, facts: &Facts, check: EnvironmentCheck)
     let custom = facts.apps.get(&environment.name);
     match custom {
         Some(Ok(apps)) if !apps.is_empty() => None,
-        Some(Err(trouble)) if check == EnvironmentCheck::Protected => {
+        Some(Err(trouble)) => {
             let problem = format!("cannot be read: whether it has custom protection rules ({trouble})");
             let remedy = "Give it required reviewers, or the token the permission that is missing";
-            Some(Finding::of(Check::EnvironmentUnreadable, Severity::Error, problem, remedy))
+            Some(Finding::of(Check::EnvironmentUnreadable, stricter(check), problem, remedy))
         }
         _ => {
             let problem = "has no required reviewers, wait timer or custom rule: what goes there is applied at once";

@@ -15,13 +15,11 @@ use crate::{
     github::Trouble,
 };
 
-/// Every permission that was missed, each once.
+/// Every permission that was missed, each once. What is missing to know a single rule of an environment is told with
+/// that environment, and need not stop anything.
 pub fn findings(facts: &Facts) -> Vec<Finding> {
     let mut troubles: Vec<&Trouble> = Vec::new();
     troubles.extend(facts.environments.as_ref().and_then(refused));
-    troubles.extend(facts.protected_branches.as_ref().and_then(refused));
-    troubles.extend(facts.patterns.values().filter_map(refused));
-    troubles.extend(facts.apps.values().filter_map(refused));
     for workflow in facts.workflows.values() {
         troubles.extend(refused(&workflow.state));
         troubles.extend(refused(&workflow.file));
@@ -43,7 +41,7 @@ pub fn finding(trouble: &Trouble) -> Option<Finding> {
     };
     let (line, writes) = match needs {
         Some(needs) => (quoted(needs), needs.contains("write")),
-        None => ("`actions: write`, `contents: read` and `pull-requests: write`".to_owned(), !what.starts_with("GET ")),
+        None => (needed(what), !what.starts_with("GET ")),
     };
     let mut remedy = format!("Add {line} to the job's `permissions:`");
     if writes {
@@ -53,6 +51,20 @@ pub fn finding(trouble: &Trouble) -> Option<Finding> {
     }
     let problem = format!("GitHub refuses {} (HTTP 403: {message})", quoted(what));
     Some(Finding::of(Check::Permission, Severity::Error, problem, remedy).about("the token"))
+}
+
+/// The line that a request needs, where GitHub does not name it: proxies may keep the header.
+fn needed(what: &str) -> String {
+    let (method, path) = what.split_once(' ').unwrap_or_default();
+    let access = if method == "GET" { "read" } else { "write" };
+    // `/repos/owner/name/…`
+    let scope = match path.split('/').nth(4) {
+        Some("actions" | "environments") => "actions",
+        Some("branches" | "contents") => "contents",
+        Some("commits" | "issues" | "pulls") => "pull-requests",
+        _ => return "`actions: write`, `contents: read` and `pull-requests: write`".to_owned(),
+    };
+    format!("`{scope}: {access}`")
 }
 
 #[cfg(test)]
@@ -90,9 +102,6 @@ mod tests {
         let active = || Ok(WorkflowState { state: "active".to_owned() });
         let refused = [
             Facts { environments: Some(answer()), ..Facts::default() },
-            Facts { protected_branches: Some(answer()), ..Facts::default() },
-            Facts { patterns: [("a".to_owned(), answer())].into(), ..Facts::default() },
-            Facts { apps: [("a".to_owned(), answer())].into(), ..Facts::default() },
             Facts { workflows: [(source(), workflow(answer(), Ok(Err(String::new()))))].into(), ..Facts::default() },
             Facts { workflows: [(source(), workflow(active(), answer()))].into(), ..Facts::default() },
             Facts { called: [(source(), answer())].into(), ..Facts::default() },
@@ -100,13 +109,37 @@ mod tests {
         for facts in refused {
             assert_eq!(findings(&facts).len(), 1, "{facts:?}");
         }
+        let single = Facts {
+            protected_branches: Some(answer()),
+            patterns: [("a".to_owned(), answer())].into(),
+            apps: [("a".to_owned(), answer())].into(),
+            ..Facts::default()
+        };
+        assert_eq!(findings(&single), Vec::new(), "told with the environment");
+    }
+
+    #[test]
+    fn without_githubs_header_the_line_follows_from_the_request() {
+        for (what, line) in [
+            ("GET /repos/acme/infra/environments/prod/deployment_protection_rules", "`actions: read`"),
+            ("POST /repos/acme/infra/actions/workflows/apply.yml/dispatches", "`actions: write`"),
+            ("GET /repos/acme/actions/contents/live", "`contents: read`"),
+            ("GET /repos/acme/infra/branches", "`contents: read`"),
+            ("GET /repos/acme/infra/commits/c0ffee/pulls", "`pull-requests: read`"),
+            ("PATCH /repos/acme/infra/issues/comments/7", "`pull-requests: write`"),
+        ] {
+            let told = finding(&forbidden(what, None)).expect("a finding").line();
+            assert!(told.contains(&format!("Add {line} to")), "{told}");
+        }
     }
 
     #[test]
     fn a_permission_that_is_missed_often_is_told_once() {
         let answer = || Err(forbidden("GET /x", Some("actions: read")));
         let facts = Facts {
-            patterns: [("a".to_owned(), answer()), ("b".to_owned(), answer())].into(),
+            called: [("a", answer()), ("b", answer())]
+                .map(|(name, answer)| ((name.to_owned(), String::new()), answer))
+                .into(),
             environments: Some(Err(forbidden("GET /y", Some("contents: read")))),
             ..Facts::default()
         };

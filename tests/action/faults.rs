@@ -61,7 +61,7 @@ fn play(fault: &Fault, request: u64) {
 pub const PROMISED: u64 = 20;
 
 /// Kinds of faults that the README speaks of.
-pub const KINDS: usize = 15;
+pub const KINDS: usize = 18;
 
 fn at_every_request(faults: &[Fault]) {
     at_requests(faults, 1);
@@ -77,7 +77,7 @@ fn at_requests(faults: &[Fault], step: usize) {
 }
 
 /// All of them, test by test.
-fn kinds() -> [Vec<Fault>; 6] {
+fn kinds() -> [Vec<Fault>; 7] {
     let late = Duration::from_millis(1500);
     [
         vec![Fault::Status(500, json!({"message": "Server Error"})), Fault::Html502, Fault::EffectThen502],
@@ -89,6 +89,7 @@ fn kinds() -> [Vec<Fault>; 6] {
         vec![Fault::HangAfter(late), Fault::HangBefore(late)],
         vec![Fault::NotFound],
         vec![Fault::NotModified, Fault::Stale(Duration::from_millis(200)), Fault::Reordered, Fault::RepeatedPage],
+        vec![Fault::Halved, Fault::Empty, Fault::Page],
     ]
 }
 
@@ -126,4 +127,9 @@ fn things_that_are_not_there_once() {
 #[test]
 fn answers_that_are_old_or_out_of_order() {
     at_every_request(&kinds()[5]);
+}
+
+#[test]
+fn answers_that_are_no_answers() {
+    at_every_request(&kinds()[6]);
 }

@@ -31,6 +31,7 @@ mod resuming;
 mod rules;
 mod samples;
 mod schema;
+mod servers;
 mod stage;
 mod stories;
 mod sweeping;

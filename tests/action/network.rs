@@ -1,8 +1,11 @@
 //! What lies between the runner and GitHub in a company: a private certificate authority, and a proxy.
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
@@ -91,6 +94,42 @@ impl Network {
     }
 }
 
+/// A door before GitHub that closes each connection a moment after its answer, without having said so. What is asked
+/// on it meanwhile is never read.
+fn closing(github: &str) -> (Runtime, String) {
+    let runtime = Runtime::new().unwrap();
+    let github = github.trim_start_matches("http://").to_owned();
+    let door = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+    let address = format!("http://{}", door.local_addr().unwrap());
+    runtime.spawn(async move {
+        while let Ok((mut client, _)) = door.accept().await {
+            let github = github.clone();
+            tokio::spawn(async move {
+                let mut server = TcpStream::connect(github).await?;
+                message(&mut client, &mut server).await?;
+                message(&mut server, &mut client).await?;
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                std::io::Result::Ok(())
+            });
+        }
+    });
+    (runtime, address)
+}
+
+/// Hands one message on, head and body.
+async fn message(from: &mut TcpStream, to: &mut TcpStream) -> std::io::Result<()> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(from.read_u8().await?);
+    }
+    to.write_all(&head).await?;
+    let head = String::from_utf8(head).unwrap().to_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
+    let mut body = vec![0; length.map_or(0, |length| length.trim().parse().unwrap())];
+    from.read_exact(&mut body).await?;
+    to.write_all(&body).await
+}
+
 /// A rollout with one gate, on a GitHub that only the network leads to.
 fn behind() -> (Stage, Network) {
     let mut world = quick_world();
@@ -155,4 +194,15 @@ fn a_proxy_of_another_kind_is_refused_by_its_kind() {
     let ended = stage.run();
     ended.expect("failed", 1);
     assert!(ended.log.contains("names a `socks5:` proxy"), "{}", ended.log);
+}
+
+#[test]
+fn what_is_sent_once_is_not_sent_on_a_connection_that_may_be_dying() {
+    let mut world = quick_world();
+    will_say(&mut world, "vpc", "prod", Approved, "");
+    let mut stage = Stage::new(world, &json!([component("vpc", "plat-prod", "prod", &[])]));
+    let (_runtime, address) = closing(&stage.github.api_url());
+    stage.set("GITHUB_API_URL", &address);
+    stage.run().expect("succeeded", 0);
+    assert_eq!(stage.github.world(|world| world.dispatches().len()), 1);
 }

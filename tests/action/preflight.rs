@@ -98,7 +98,11 @@ fn protected_refuses_what_is_unprotected_and_what_cannot_be_read() {
     stage.until("dispatched", |world| !world.dispatches().is_empty());
     child.kill().unwrap();
     child.wait().unwrap();
-    for fault in [Fault::Status(403, json!({"message": "no"})), Fault::NotFound, Fault::Status(200, json!({"x": 1}))] {
+    for fault in [
+        Fault::Status(403, json!({"message": "no"})),
+        Fault::NotFound,
+        Fault::Status(200, json!({"custom_deployment_protection_rules": 1})),
+    ] {
         let mut world = guarded();
         world.faults.always(When::get("/deployment_protection_rules"), fault);
         let stage = Stage::new(world, &list).input("environment-check", "protected");
@@ -110,7 +114,7 @@ fn protected_refuses_what_is_unprotected_and_what_cannot_be_read() {
 #[test]
 fn a_listing_that_cannot_be_read_is_refused_and_off_does_not_ask() {
     for check in ["exists", "protected"] {
-        for fault in [Fault::NotFound, Fault::Status(200, json!({"total_count": 0}))] {
+        for fault in [Fault::NotFound, Fault::Status(200, json!({"environments": "none"}))] {
             let mut world = world();
             world.faults.always(When::get("/repos/{owner}/{repo}/environments"), fault);
             let stage = Stage::new(world, &vpc()).input("environment-check", check);

@@ -63,6 +63,9 @@ impl World {
             Some(Fault::EffectThen502) => bad_gateway(),
             Some(Fault::Stale(age)) => self.earlier(request, millis(age)).unwrap_or(answer),
             Some(Fault::Reordered) => reversed(answer),
+            Some(Fault::Halved) => halved(answer),
+            Some(Fault::Empty) => Answer { body: String::new(), ..answer },
+            Some(Fault::Without(fields)) => without(answer, fields),
             _ => answer,
         };
         let answer = if prevented.is_some() { answer } else { conditional(request, answer) };
@@ -90,6 +93,7 @@ impl World {
             Fault::Status(status, body) => Some(Answer::json(*status, body)),
             Fault::Html502 | Fault::ResetBefore => Some(bad_gateway()),
             Fault::NotFound => Some(Answer::not_found()),
+            Fault::Page => Some(Answer::text(200, "text/html; charset=utf-8", BAD_GATEWAY)),
             Fault::NotModified => Some(Answer::empty(304)),
             Fault::SecondaryLimit { retry_after, status } => {
                 let message =
@@ -168,11 +172,16 @@ impl World {
 
     /// A version that behaves as this world's server does.
     fn enterprise_version(&self) -> Option<&'static str> {
-        self.enterprise.then_some(match self.server {
+        (self.enterprise && self.names_version).then_some(self.installed_version())
+    }
+
+    /// As `GET /meta` tells it.
+    pub(crate) fn installed_version(&self) -> &'static str {
+        match self.server {
             Server::Modern => "3.21.0",
             Server::Refuses => "3.19.0",
             Server::Ignores => "3.16.0",
-        })
+        }
     }
 
     /// The headers that are on every answer of the API; the load balancer's page has none of them.
@@ -251,6 +260,29 @@ fn conditional(request: &Request, answer: Answer) -> Answer {
         return Answer { status: 304, headers, body: String::new() };
     }
     answer
+}
+
+fn halved(answer: Answer) -> Answer {
+    let half = answer.body.chars().take(answer.body.chars().count() / 2).collect();
+    Answer { body: half, ..answer }
+}
+
+fn without(answer: Answer, fields: &[&str]) -> Answer {
+    fn strip(value: &mut Value, fields: &[&str]) {
+        match value {
+            Value::Object(map) => {
+                map.retain(|name, _| !fields.contains(&name.as_str()));
+                map.values_mut().for_each(|value| strip(value, fields));
+            }
+            Value::Array(list) => list.iter_mut().for_each(|value| strip(value, fields)),
+            _ => {}
+        }
+    }
+    let Ok(mut body) = serde_json::from_str(&answer.body) else {
+        return answer;
+    };
+    strip(&mut body, fields);
+    Answer { body: body.to_string(), ..answer }
 }
 
 fn reversed(answer: Answer) -> Answer {

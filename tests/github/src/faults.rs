@@ -114,6 +114,14 @@ pub enum Fault {
     ResetAfter,
     /// The first half of the body, then a reset; after the effect.
     Truncated,
+    /// The first half of the body as if it were the whole, after the effect.
+    Halved,
+    /// No body at all, after the effect.
+    Empty,
+    /// The page of something that stands before GitHub, with 200, and no effect: a dispatch is lost.
+    Page,
+    /// These fields are left out of the JSON, wherever they are; after the effect.
+    Without(&'static [&'static str]),
     HangBefore(Duration),
     /// Also merely slow: the answer does come.
     HangAfter(Duration),
@@ -143,6 +151,10 @@ impl Fault {
             Fault::ResetBefore => "reset-before",
             Fault::ResetAfter => "reset-after",
             Fault::Truncated => "truncated",
+            Fault::Halved => "halved",
+            Fault::Empty => "empty",
+            Fault::Page => "page",
+            Fault::Without(_) => "without",
             Fault::HangBefore(_) => "hang-before",
             Fault::HangAfter(_) => "hang-after",
             Fault::NotFound => "not-found",

@@ -39,6 +39,7 @@ macro_rules! routes {
 
 routes! {
     "GET" "/rate_limit" "" "/rate-limit/rate-limit" rate_limit;
+    "GET" "/meta" "" "/meta/meta#get-apiname-meta-information" meta;
     "POST" "/graphql" "" "" graphql::query;
     "GET" "/repos/{owner}/{repo}" "metadata=read" "/repos/repos#get-a-repository" contents::repository;
     "GET" "/repos/{owner}/{repo}/pulls/{pull_number}" "pull_requests=read" "/pulls/pulls#get-a-pull-request" pulls::get;
@@ -89,8 +90,13 @@ fn values(template: &str, path: &str) -> Option<Vec<String>> {
     let mut rest = path.trim_matches('/').split('/').peekable();
     let mut wanted = template.trim_matches('/').split('/').peekable();
     while let Some(part) = wanted.next() {
-        let segment = rest.next()?;
         let spans = wanted.peek().is_none() && (part == "{path}" || part == "{ref}");
+        if part == "{path}" && rest.peek().is_none() {
+            // The repository's own folder.
+            values.push(String::new());
+            break;
+        }
+        let segment = rest.next()?;
         if spans {
             let all: Vec<&str> = std::iter::once(segment).chain(rest.by_ref()).collect();
             values.push(percent_decode(&all.join("/")));
@@ -163,6 +169,15 @@ fn linked(answer: Answer, link: Option<String>) -> Answer {
 
 fn rate_limit(world: &mut World, _: &Call<'_>) -> Answer {
     Answer::json(200, &world.limits.overview())
+}
+
+/// Enterprise Server alone tells its version. <https://docs.github.com/en/enterprise-server/rest/meta/meta>
+fn meta(world: &mut World, _: &Call<'_>) -> Answer {
+    let mut body = json!({"verifiable_password_authentication": true});
+    if world.enterprise {
+        body["installed_version"] = world.installed_version().into();
+    }
+    Answer::json(200, &body)
 }
 
 /// The action has no business to approve anything: nothing is done, and it is held against it.

@@ -31,6 +31,8 @@ pub struct World {
     pub server: Server,
     /// Serves below `/api/v3`, as Enterprise Server does.
     pub enterprise: bool,
+    /// An Enterprise Server tells its version in every answer.
+    pub names_version: bool,
     /// Where people look: begins every `html_url`.
     pub server_url: String,
     /// Where programs ask; set when the server starts.
@@ -153,6 +155,7 @@ impl World {
             tokens: BTreeSet::from(["token".to_owned()]),
             server: Server::default(),
             enterprise: false,
+            names_version: true,
             server_url: "https://github.com".to_owned(),
             api_url: "https://api.github.com".to_owned(),
             branches: BTreeMap::new(),

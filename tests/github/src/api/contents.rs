@@ -8,6 +8,10 @@ use crate::routes::Call;
 use crate::wire::{Answer, digest, percent_encode};
 use crate::world::World;
 
+/// What is larger is told without its content.
+/// <https://docs.github.com/en/rest/repos/contents#get-repository-content>
+const LARGEST_INSIDE: usize = 1024 * 1024;
+
 pub(crate) fn repository(world: &mut World, _: &Call<'_>) -> Answer {
     Answer::json(200, &world.full_repository())
 }
@@ -53,8 +57,8 @@ pub(crate) fn get(world: &mut World, call: &Call<'_>) -> Answer {
         }
         return Answer::json(200, &world.file_json(path, text, &reference));
     }
-    let below = format!("{path}/");
-    let mut names: Vec<&str> = files.keys().filter_map(|p| p.strip_prefix(&below)).collect();
+    let below = if path.is_empty() { String::new() } else { format!("{path}/") };
+    let mut names: Vec<&str> = files.keys().filter_map(|p| p.strip_prefix(below.as_str())).collect();
     names.retain(|name| !name.is_empty());
     if names.is_empty() {
         return Answer::error(404, "Not Found", "/repos/contents#get-repository-content");
@@ -126,6 +130,11 @@ impl World {
 
     fn file_json(&self, path: &str, text: &str, reference: &str) -> Value {
         let mut file = self.entry_json(path, "file", text, reference);
+        if text.len() > LARGEST_INSIDE {
+            file["encoding"] = "none".into();
+            file["content"] = "".into();
+            return file;
+        }
         let encoded = STANDARD.encode(text);
         let lines = encoded.as_bytes().chunks(60).map(|c| format!("{}\n", String::from_utf8_lossy(c)));
         file["encoding"] = "base64".into();
