@@ -23,6 +23,10 @@ use crate::{
 /// <https://docs.github.com/en/rest/pulls/pulls#list-pull-requests-files>
 const MOST_FILES: u64 = 3000;
 
+/// A text list may name so many folders: each is asked about by one request, and a `GITHUB_TOKEN` has 1,000 an hour.
+/// <https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api>
+const MOST_FOLDERS: usize = 1000;
+
 /// Folders asked about at the same time.
 const AT_ONCE: usize = 5;
 
@@ -147,7 +151,7 @@ impl Given {
         };
         match list {
             Some(List::Items(items)) => Ok(Basis { config, items: items.clone(), findings: Vec::new() }),
-            Some(List::Lines(lines)) => Ok(of_lines(config, lines)),
+            Some(List::Lines(lines)) => of_lines(github, config, lines, commit).await,
             None => of_changes(github, config, pulls, commit).await,
         }
     }
@@ -199,10 +203,22 @@ async fn of_changes(github: &Github, config: Config, pulls: &[&Pull], commit: &s
     Ok(Basis { config, items: mapped.items, findings })
 }
 
-fn of_lines(config: Config, lines: &[Line]) -> Basis {
+async fn of_lines(github: &Github, config: Config, lines: &[Line], commit: &str) -> Result<Basis, Trouble> {
     let sights: Vec<Sight> =
         lines.iter().map(|line| Sight { path: line.text.clone(), removed: false, line: Some(line.number) }).collect();
-    let mapped = affected::map(&config, &sights, &BTreeSet::new());
+    let folders = affected::folders(&config, &sights);
+    if folders.len() > MOST_FOLDERS {
+        let problem = format!(
+            "names {} folders, and of no more than {MOST_FOLDERS} it is asked whether they are still there",
+            folders.len()
+        );
+        let remedy = "Split it with several uses of the action that each have a `comment-key`, or give a JSON list, of \
+                      which nothing is asked";
+        let finding = list_error(problem, remedy).about("input `affected`");
+        return Ok(Basis { config, items: Vec::new(), findings: vec![finding] });
+    }
+    let gone = gone(github, folders, commit).await?;
+    let mapped = affected::map(&config, &sights, &gone);
     let remedy = plan::rule_remedy(&config);
     let unmapped = mapped.rest.iter().filter_map(|index| sights.get(*index)).map(|sight| {
         Finding::mapping(
@@ -212,7 +228,7 @@ fn of_lines(config: Config, lines: &[Line]) -> Basis {
         )
     });
     let findings = plan::at_most(plan::MOST_FINDINGS, unmapped);
-    Basis { config, items: mapped.items, findings }
+    Ok(Basis { config, items: mapped.items, findings })
 }
 
 /// The files a pull request changes; one that moved counts at both names.

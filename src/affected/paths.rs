@@ -1,12 +1,13 @@
 //! Paths and names become components here: rules say which folder is one, and what it is called.
 //!
 //! A changed file is known to be a file, and whether it is still there; a line of a text is a path or a name
-//! of which nothing more is known.
+//! of which nothing more is known. What a rule maps by `path` is taken for a path, what it maps by `component`
+//! alone for a name.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::{Chosen, Item};
-use crate::config::{Config, Rule, merge};
+use crate::config::{Config, Found, Pattern, Rule, merge};
 
 /// A path that a pull request changes, or that a list names.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -34,24 +35,40 @@ struct Reading {
     stack: Option<String>,
     /// The component's folder; `None`: the rule knows names only.
     folder: Option<String>,
+    /// What is gone when the component was deleted; `None`: that is not to be known.
+    home: Option<String>,
     captures: BTreeMap<String, String>,
 }
 
 /// The folders of which must be known whether they are still there: those that lost a file and in which no
-/// other sight shows that something is left.
+/// other sight shows that something is left, and those that lines of a text are in.
 pub fn folders(config: &Config, sights: &[Sight]) -> BTreeSet<String> {
-    let removed = sights.iter().filter(|sight| sight.removed);
-    let mut folders: BTreeSet<String> = removed
-        .flat_map(|sight| config.rules.iter().filter_map(|rule| read(rule, sight)?.folder))
-        .filter(|folder| folder != ROOT)
-        .collect();
-    for sight in sights.iter().filter(|sight| !sight.removed) {
+    // Where nothing that was deleted goes anywhere, what is not deployed anyway need not be asked about.
+    let destroys = config.rules.iter().any(|rule| rule.matcher.deleted && !rule.environments.is_empty());
+    let doubtful = sights.iter().filter(|sight| sight.removed || sight.line.is_some());
+    let mut folders: BTreeSet<String> = doubtful.flat_map(|sight| homes(config, sight, destroys)).collect();
+    for sight in sights.iter().filter(|sight| !sight.removed && sight.line.is_none()) {
         let parents = sight.path.match_indices('/').filter_map(|(at, _)| sight.path.get(..at));
         for parent in parents {
             folders.remove(parent);
         }
     }
     folders
+}
+
+/// The folders that decide which rule a path belongs to: those of the first rule that is about what exists, and of
+/// the rules about what was deleted before it.
+fn homes(config: &Config, sight: &Sight, destroys: bool) -> Vec<String> {
+    let mut homes = Vec::new();
+    for rule in &config.rules {
+        let Some(reading) = read(rule, sight) else { continue };
+        homes.extend(reading.home);
+        if !rule.matcher.deleted {
+            let matters = destroys || !rule.environments.is_empty();
+            return if matters { homes } else { Vec::new() };
+        }
+    }
+    homes
 }
 
 /// Maps every path. `gone` are the folders that are no longer there.
@@ -75,7 +92,7 @@ pub fn map(config: &Config, sights: &[Sight], gone: &BTreeSet<String>) -> Mapped
 fn component(config: &Config, sight: &Sight, gone: &BTreeSet<String>) -> Option<Item> {
     for (index, rule) in config.rules.iter().enumerate() {
         let Some(reading) = read(rule, sight) else { continue };
-        let deleted = sight.line.is_none() && reading.folder.as_ref().is_some_and(|folder| gone.contains(folder));
+        let deleted = reading.home.as_ref().is_some_and(|home| gone.contains(home));
         if rule.matcher.deleted && !deleted {
             continue;
         }
@@ -110,11 +127,12 @@ fn read(rule: &Rule, sight: &Sight) -> Option<Reading> {
     let mut reading = match &matcher.path {
         Some(pattern) => {
             let found = pattern.find(&sight.path)?;
-            if sight.line.is_none() && found.directory.as_ref() == Some(&sight.path) {
-                // `x/**` matches `x` too, which is meant for folders: a changed file is none, so a README
-                // beside the components is no component.
+            if sight.line.is_none() && found.directory.as_ref() == Some(&sight.path) && !pattern.names_folder() {
+                // `x/**` matches `x` too: a folder, or what stands for one, as a submodule does. But beside
+                // `{component}/**` any file could be one, and a README beside the components is no component.
                 return None;
             }
+            let home = home(pattern, &found, sight);
             let folder = found.directory.unwrap_or_else(|| {
                 if sight.line.is_none() || pattern.names_files() { parent(&sight.path) } else { sight.path.clone() }
             });
@@ -123,11 +141,12 @@ fn read(rule: &Rule, sight: &Sight) -> Option<Reading> {
                 component: capture("component").unwrap_or_else(|| folder.clone()),
                 stack: capture("stack"),
                 folder: Some(folder),
+                home,
                 captures: found.captures,
             }
         }
         None if sight.line.is_some() && matcher.component.is_some() => {
-            Reading { component: sight.path.clone(), stack: None, folder: None, captures: BTreeMap::new() }
+            Reading { component: sight.path.clone(), stack: None, folder: None, home: None, captures: BTreeMap::new() }
         }
         None => return None,
     };
@@ -137,6 +156,22 @@ fn read(rule: &Rule, sight: &Sight) -> Option<Reading> {
         }
     }
     Some(reading)
+}
+
+/// What is gone when the component was deleted. Of a line it may not be plain whether it is the component's folder,
+/// a file inside or a mere name: then it is the folder above, since what is taken for deleted by mistake may get
+/// destroyed.
+fn home(pattern: &Pattern, found: &Found, sight: &Sight) -> Option<String> {
+    let path = &sight.path;
+    let home = found.directory.clone().unwrap_or_else(|| match path.rsplit_once('/') {
+        Some((_, name)) if sight.line.is_some() && !pattern.names_files() && !name.contains('.') => {
+            let inside = found.captures.contains_key("component") && !pattern.captures_last();
+            if inside { parent(path) } else { path.clone() }
+        }
+        _ => parent(path),
+    });
+    // The root is always there, and `//app:image` is no path.
+    (home != ROOT && !home.split('/').any(str::is_empty)).then_some(home)
 }
 
 /// Whether a rule for what was deleted is about this component, and what it captures.

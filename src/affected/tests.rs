@@ -153,6 +153,90 @@ fn a_line_becomes_the_capture_component_or_the_folder_its_pattern_names() {
     assert_eq!(mapped.rest, [8, 9]);
 }
 
+/// The folders that are asked about for one line or file under one rule, and what becomes of it once they are gone.
+fn once_gone(rule: &str, sight: &Sight) -> (Vec<String>, Vec<String>) {
+    let config = Config::parse("d.yml", &format!("rules:\n  - {rule}\n")).expect(rule);
+    let asked = folders(&config, std::slice::from_ref(sight));
+    let mapped = map(&config, std::slice::from_ref(sight), &asked);
+    (asked.into_iter().collect(), told(&mapped))
+}
+
+fn line(text: &str) -> Sight {
+    Sight { path: text.to_owned(), removed: false, line: Some(1) }
+}
+
+#[test]
+fn of_a_line_that_a_path_rule_maps_the_folder_is_asked_about_and_of_a_name_nothing() {
+    for (pattern, text, asked) in [
+        ("infra/{stage}/{component}/**", "infra/prod/old/main.tf", "infra/prod/old"),
+        ("infra/{stage}/{component}/**", "infra/prod/old", "infra/prod/old"),
+        ("{component}/**", "old", "old"),
+        ("stacks/{stage}/{component}", "stacks/dev/old", "stacks/dev/old"),
+        ("live/{component}/{stage}", "live/old/dev", "live/old/dev"),
+        ("stacks/*", "stacks/old", "stacks/old"),
+        ("**/main.tf", "x/old/main.tf", "x/old"),
+        // These may be files of a component that is there.
+        ("services/{component}/*", "services/web/Makefile", "services/web"),
+        ("services/{component}/Dockerfile", "services/web/Dockerfile", "services/web"),
+        ("charts/{component}/{file}", "charts/web/values.yaml", "charts/web"),
+    ] {
+        let rule = format!("{{match: {{path: '{pattern}'}}, environment: prod}}");
+        let (found, mapped) = once_gone(&rule, &line(text));
+        assert_eq!(found, [asked], "{pattern}: {text}");
+        assert!(mapped[0].ends_with("by no rule, deleted"), "{pattern}: {mapped:?}");
+    }
+    for (rule, text) in [
+        ("{match: {component: '**'}, environment: prod}", "apps/web"),
+        ("{match: {path: 'svc-{component}'}, environment: prod}", "svc-web"),
+        ("{match: {path: '//app/**'}, environment: prod}", "//app/web:image"),
+        ("{match: {path: '//app/{component}'}, environment: prod}", "//app/web"),
+        ("{match: {path: '*.tf'}, environment: prod}", "main.tf"),
+        ("{match: {path: 'docs/**'}, environment: none}", "docs/a.md"),
+    ] {
+        let (found, mapped) = once_gone(rule, &line(text));
+        assert_eq!(found, [""; 0], "{rule}: {text}");
+        assert!(mapped[0].ends_with("by rule 1"), "{rule}: {mapped:?}");
+    }
+}
+
+#[test]
+fn a_line_whose_folder_is_gone_goes_where_a_rule_for_deleted_ones_sends_it() {
+    let rules = "rules:
+  - {match: {component: 'svc-*'}, environment: prod}
+  - {match: {path: '{root}/{stage}/{component}/**', deleted: true}, environment: destroy}
+  - {match: {path: 'docs/**'}, environment: none}
+  - {match: {path: 'infra/{stage}/{component}/**'}, environment: prod}
+  - {match: {deleted: true}, environment: none}
+";
+    let config = Config::parse("d.yml", rules).unwrap();
+    let lines =
+        ["infra/prod/old/main.tf", "infra/prod/old", "infra/prod/new/main.tf", "svc-api", "docs/a.md"].map(line);
+    let asked: Vec<String> = folders(&config, &lines).into_iter().collect();
+    assert_eq!(asked, ["docs", "infra/prod/new", "infra/prod/old"], "what is gone could go to `destroy`");
+    let mapped = map(&config, &lines, &BTreeSet::from(["infra/prod/old".to_owned()]));
+    assert_eq!(told(&mapped), ["old by rule 2, deleted", "new by rule 4", "svc-api by rule 1", "docs by rule 3"]);
+}
+
+#[test]
+fn a_changed_file_stands_for_a_folder_that_its_pattern_names_as_a_submodule_does() {
+    let file = |path: &str, removed: bool| Sight { path: path.to_owned(), removed, line: None };
+    for (pattern, path, component) in [
+        ("modules/vpc/**", "modules/vpc", "modules/vpc"),
+        ("{stage}/vpc/**", "prod/vpc", "prod/vpc"),
+        ("vendor/**", "vendor", "vendor"),
+    ] {
+        let rule = format!("{{match: {{path: '{pattern}'}}, environment: prod}}");
+        let (asked, mapped) = once_gone(&rule, &file(path, false));
+        assert_eq!((asked, mapped), (vec![], vec![format!("{component} by rule 1")]), "{pattern}");
+        let (asked, mapped) = once_gone(&rule, &file(path, true));
+        assert_eq!((asked, mapped), (vec![path.to_owned()], vec![format!("{component} by no rule, deleted")]));
+    }
+    for pattern in ["modules/{component}/**", "modules/*/**", "modules/x-{name}/**"] {
+        let rule = format!("{{match: {{path: '{pattern}'}}, environment: prod}}");
+        assert_eq!(once_gone(&rule, &file("modules/x-README", false)).1, [""; 0], "{pattern}");
+    }
+}
+
 #[test]
 fn a_component_is_deleted_when_its_folder_is_gone_and_nothing_is_asked_of_others() {
     let config = Config::parse("d.yml", RULES).unwrap();

@@ -157,6 +157,22 @@ impl Pattern {
         matches!(self.segments.last(), Some(Segment::Within(pieces)) if pieces.iter().any(dotted))
     }
 
+    /// Whether the segment before its trailing `/**` is a text, as in `modules/vpc/**`, so that it names one folder.
+    pub fn names_folder(&self) -> bool {
+        match self.segments.as_slice() {
+            [.., Segment::Within(pieces), Segment::Across] => {
+                pieces.iter().all(|piece| matches!(piece, Piece::Text(_)))
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether its last segment captures something.
+    pub fn captures_last(&self) -> bool {
+        let captures = |piece: &Piece| matches!(piece, Piece::Capture(_));
+        self.segments.last().is_some_and(|segment| segment.pieces().iter().any(captures))
+    }
+
     /// Whether it matches everything another one matches, as far as samples of that one tell.
     pub fn covers(&self, other: &Self) -> bool {
         self.separator == other.separator && other.samples().iter().all(|sample| self.matches(sample))

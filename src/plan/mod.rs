@@ -150,7 +150,7 @@ pub fn at_most(most: usize, mut all: impl Iterator<Item = Finding>) -> Vec<Findi
 }
 
 /// Finds components that would go to one environment twice by one workflow, which would be two deployments
-/// with one identity. Two paths of one component that differ in nothing are one.
+/// with one identity. Two paths of one component that are deployed in the same way are one.
 fn settle(items: &[Item], mapped: &mut [Vec<Planned>]) -> Vec<Finding> {
     let mut seen: HashMap<[String; 5], (Planned, bool)> = HashMap::new();
     let mut findings = Vec::new();
@@ -165,7 +165,7 @@ fn settle(items: &[Item], mapped: &mut [Vec<Planned>]) -> Vec<Finding> {
                 row.workflow.clone(),
             ];
             match seen.get(&key) {
-                Some((first, true)) if of_path && first == row => return false,
+                Some((first, true)) if of_path && same(first, row) => return false,
                 Some((first, _)) if row.skip.is_none() => findings.push(twice(first, row)),
                 Some(_) => {}
                 None => drop(seen.insert(key, (row.clone(), of_path))),
@@ -174,6 +174,13 @@ fn settle(items: &[Item], mapped: &mut [Vec<Planned>]) -> Vec<Finding> {
         });
     }
     findings
+}
+
+/// Whether two rows say the same, whichever rules say it.
+fn same(one: &Planned, other: &Planned) -> bool {
+    let bare =
+        |row: &Planned| Planned { why: String::new(), skip: row.skip.as_ref().map(|_| String::new()), ..row.clone() };
+    bare(one) == bare(other)
 }
 
 fn twice(first: &Planned, second: &Planned) -> Finding {

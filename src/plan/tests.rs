@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    affected::{self, List},
+    affected::{self, List, Sight},
     checks::Check,
 };
 use proptest::prelude::*;
@@ -190,6 +190,47 @@ fn a_component_in_one_environment_twice_is_refused() {
     refused("workflow: a.yml\n", list, &["`a`: goes to `Prod` twice by workflow `a.yml`"]);
     let rules = "workflow: a.yml\nrules:\n  - {match: {component: a}, environment: [prod, prod]}\n";
     refused(rules, r#"[{"component": "a"}]"#, &["twice", "rule 1 (line 3)"]);
+}
+
+/// What becomes of changed files.
+fn of_files(config: &str, files: &[&str]) -> Result<Vec<Planned>, Vec<Finding>> {
+    let config = Config::parse("d.yml", config).expect("a config");
+    let sight = |path: &&str| Sight { path: (*path).to_owned(), ..Sight::default() };
+    let sights: Vec<Sight> = files.iter().map(sight).collect();
+    make(&subject(), &config, &affected::map(&config, &sights, &BTreeSet::new()).items).map(|(plan, _)| plan)
+}
+
+#[test]
+fn two_files_of_one_component_are_one_deployment_unless_their_rules_deploy_it_differently() {
+    let rules = |one: &str, all: &str| {
+        format!(
+            "workflow: a.yml
+inputs: {{at: '{{{{ environment }}}}'}}
+rules:
+  - {{match: {{path: 'charts/{{component}}/*.md'}}, environment: none}}
+  - {{match: {{path: 'charts/{{component}}/docs/**'}}, environment: none}}
+  - {{match: {{path: 'charts/{{component}}/values-{{stage}}.yaml'}}, environment: '{{{{ stage }}}}'{one}}}
+  - {{match: {{path: 'charts/{{component}}/**'}}, environment: [staging, prod]{all}}}
+"
+        )
+    };
+    let files =
+        ["charts/web/templates/a.yaml", "charts/web/values-staging.yaml", "charts/web/a.md", "charts/web/docs/b.txt"];
+    let mut backwards = files;
+    backwards.reverse();
+    for files in [files, backwards] {
+        let plan = of_files(&rules("", ""), &files).unwrap_or_else(|findings| panic!("{findings:#?}"));
+        let told: BTreeSet<&str> = plan.iter().map(|row| row.environment.as_str()).collect();
+        // What both of the first rules leave out is told once.
+        assert_eq!((plan.len(), told), (3, BTreeSet::from(["", "prod", "staging"])), "{plan:#?}");
+    }
+    for (one, all) in [(", inputs: {x: y}", ""), ("", ", ref: release"), (", inputs: {at: ~}", "")] {
+        let told: Vec<String> =
+            of_files(&rules(one, all), &files[..2]).expect_err(one).iter().map(Finding::line).collect();
+        let part =
+            "`web`: goes to `staging` twice by workflow `a.yml`: by rule 4 (line 7), default workflow and by rule 3";
+        assert!(told.join("\n").contains(part), "{told:#?}");
+    }
 }
 
 #[test]

@@ -42,6 +42,8 @@ fn outcome(name: &str) -> String {
     let folder = format!("tests/examples/{name}");
     let mut world = repository(name);
     let changed = fs::read_to_string(format!("{folder}/changed-files.txt")).unwrap_or_default();
+    let listed = fs::read_to_string(format!("{folder}/affected.txt")).unwrap_or_default();
+    listed.lines().for_each(|line| world.file(line, ""));
     let mut files = Vec::new();
     changed.lines().for_each(|line| change(&mut world, &mut files, line));
     world.open_pull_request(PULL, "Change things", "octocat").files = files;

@@ -1,9 +1,9 @@
 //! Teams without Atmos: a config file, plain lists, changed files.
 
-use std::{fs, time::Duration};
+use std::{collections::BTreeSet, fs, time::Duration};
 
 use serde_json::{Value, json};
-use simulated_github::{ChangedFile, ReviewState::Approved, World};
+use simulated_github::{ChangedFile, Environment, ReviewState::Approved, World};
 
 use crate::stage::{Ended, PULL, Stage, will_say, world};
 
@@ -42,8 +42,10 @@ rules:
     environment: none
 "#;
 
+/// A stage with a list and the config above. What a text lists is there.
 pub fn with_config(mut world: World, affected: &str) -> Stage {
     world.workflow("apply.yml", ANY);
+    affected.lines().for_each(|line| world.file(line, ""));
     let stage = Stage::new(world, &json!([]));
     fs::write(stage.folder.path().join("affected.json"), affected).unwrap();
     fs::create_dir(stage.folder.path().join(".github")).unwrap();
@@ -127,6 +129,49 @@ fn changed_files_are_found_without_a_list_and_the_config_in_the_repository() {
         paths.filter(|path| path.contains("/contents/live")).collect::<std::collections::BTreeSet<_>>()
     });
     assert_eq!(asked.len(), 2, "only folders that lost a file and show no other: {asked:?}");
+}
+
+/// Asked paths below `contents`, but for workflows and config.
+fn asked(stage: &Stage) -> BTreeSet<String> {
+    stage.github.world(|world| {
+        let folders = world.exchanges.iter().filter_map(|exchange| exchange.path.split_once("/contents/"));
+        let folders = folders.map(|(_, path)| path.split('?').next().unwrap_or(path).to_owned());
+        folders.filter(|path| !path.starts_with(".github")).collect()
+    })
+}
+
+#[test]
+fn a_line_of_a_text_whose_folder_is_gone_is_deleted_as_a_changed_file_would_be() {
+    let list = "live/prod/old/main.tf\nlive/prod/old/x.tf\nlive/dev/vpc/main.tf\nsvc-api\ndocs/a.md\n";
+    let stage = with_config(world(), list);
+    stage.github.world(|world| {
+        world.environment(Environment::named("prod"));
+        world.branches.get_mut("main").unwrap().files.retain(|path, _| !path.starts_with("live/prod"));
+    });
+    let ended = stage.run();
+    ended.expect("succeeded", 0);
+    assert_eq!(
+        rows(&ended),
+        [
+            "old → -: skipped",
+            "vpc → dev: succeeded",
+            "svc-api → dev: succeeded",
+            "svc-api → prod: succeeded",
+            "docs → -: skipped",
+        ]
+    );
+    assert!(stage.comment().contains("it was deleted, and no rule says what to do"), "{}", stage.comment());
+    assert_eq!(asked(&stage), BTreeSet::from(["live/dev/vpc", "live/prod/old"].map(str::to_owned)));
+}
+
+#[test]
+fn a_text_that_names_more_folders_than_can_be_asked_about_is_refused() {
+    let list: String = (0..1001).map(|index| format!("live/dev/c{index}/main.tf\n")).collect();
+    let stage = with_config(world(), &list);
+    let ended = stage.run();
+    ended.expect("failed", 1);
+    assert!(ended.log.contains("names 1001 folders, and of no more than 1000 it is asked"), "{}", ended.log);
+    assert!(ended.log.contains("comment-key") && asked(&stage).is_empty(), "{}", ended.log);
 }
 
 #[test]

@@ -40,7 +40,11 @@ pub fn scene(folder: &Path, options: &Options) -> Result<Scene, String> {
     let event = read(folder, EVENT)?;
     let payload = event.as_deref().and_then(|bytes| serde_json::from_slice(bytes).ok());
     let plot = Plot::of(payload.unwrap_or(Value::Null));
-    let mut world = plot.world(&survey, &changed, options.clock());
+    // What a text lists is there, too.
+    let listed = affected.as_ref().filter(|(name, _)| name.ends_with(".txt"));
+    let listed = lossy(listed.map(|(_, bytes)| bytes.as_slice()));
+    let paths = changed.iter().map(String::as_str).chain(listed.lines().map(str::trim));
+    let mut world = plot.world(&survey, paths, options.clock());
     plot.pull_request(&mut world, &changed);
     world::cast(&mut world, options);
     Ok(Scene {
@@ -112,7 +116,7 @@ impl Plot {
     }
 
     /// The repository, with all that the list and the config name.
-    fn world(&self, survey: &Survey, changed: &[String], clock: Clock) -> World {
+    fn world<'a>(&self, survey: &Survey, paths: impl Iterator<Item = &'a str>, clock: Clock) -> World {
         let mut world = World::with_clock(&self.owner, &self.name, clock);
         if self.default_branch != "main" {
             world.branches.remove("main");
@@ -122,7 +126,7 @@ impl Plot {
         for (file, yaml) in survey.workflows() {
             world.workflow(file, &yaml);
         }
-        for path in changed {
+        for path in paths {
             world.file(path, "");
         }
         if self.base != self.default_branch {
