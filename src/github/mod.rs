@@ -13,6 +13,7 @@ mod limits;
 mod patience;
 mod pulls;
 mod runs;
+mod silence;
 mod workflows;
 
 use serde::{Deserialize, de::DeserializeOwned};
