@@ -303,6 +303,55 @@ fn dependents_come_in_any_order_of_keys_and_keep_the_order_in_which_they_are_see
 }
 
 #[test]
+fn every_sight_of_a_node_tells_what_it_knows_whatever_the_order_of_the_list() {
+    let more = r#""settings": {"pro": {"enabled": false}}, "component_path": "p", "deleted": true"#;
+    let a = |b: &str| format!(r#"{{"component": "a", "dependents": [{{"component": "b", "stack": "s", {b}}}]}}"#);
+    let b = |b: &str| format!(r#"{{"component": "b", "stack": "s", {b}}}"#);
+    for (top, below) in [
+        // A dependent has its context, the top of the list has not.
+        (r#""component_type": "t""#, r#""component_type": "t", "stage": "prod", "tenant": "plat""#),
+        (r#""component_type": "t", "stage": "prod", "tenant": null"#, r#""component_type": "t", "tenant": "plat""#),
+        // So it is where the type was left out of one.
+        (r#""component_type": "t", "stage": "prod""#, r#""tenant": "plat""#),
+        (r#""tenant": "plat", "stage": "prod""#, r#""component_type": "t""#),
+    ] {
+        for (top, below) in [(top.to_owned(), format!("{below}, {more}")), (format!("{top}, {more}"), below.to_owned())]
+        {
+            for list in [format!("[{}, {}]", a(&below), b(&top)), format!("[{}, {}]", b(&top), a(&below))] {
+                let found = items(&list);
+                assert_eq!(found.len(), 2, "{list}");
+                let one = found.iter().find(|item| item.component == "b").unwrap();
+                let fields: Vec<String> = one.fields.iter().map(|(name, value)| format!("{name}={value}")).collect();
+                assert_eq!(fields, ["stage=prod", "tenant=plat"], "{list}");
+                let known = (one.path.as_deref(), one.deleted, one.kind.as_deref(), one.needs.len());
+                assert_eq!(known, (Some("p"), true, Some("t"), 1), "{list}");
+                assert!(matches!(one.wish, Wish::Skip(_)), "{list}");
+            }
+        }
+    }
+}
+
+#[test]
+fn sights_of_a_node_that_contradict_are_refused_in_either_order() {
+    let settings = |file: &str| {
+        let pro = serde_json::json!({"pull_request": {"merged": {"workflows": {file: {}}}}});
+        format!(r#""settings": {{"pro": {pro}}}"#)
+    };
+    for (one, other, what) in [
+        (r#""stage": "prod""#.to_owned(), r#""stage": "dev""#.to_owned(), "other `stage`"),
+        (settings("a.yml"), settings("b.yml"), "other `settings.pro`"),
+    ] {
+        for kind in ["", r#""component_type": "t", "#] {
+            for (one, other) in [(&one, &other), (&other, &one)] {
+                let first = format!(r#"{{"component": "a", "stack": "s", "component_type": "t", {one}}}"#);
+                let list = format!(r#"[{first}, {{"component": "a", "stack": "s", {kind}{other}}}]"#);
+                refused(&list, &["`a` in `s` is listed before with", what, "list it once, or with the same"]);
+            }
+        }
+    }
+}
+
+#[test]
 fn inputs_that_are_no_strings_are_written_as_they_stand() {
     let found = items(
         r#"[{"component": "a", "inputs": {"n": 1.10, "big": 12345678901234567890123, "b": false, "z": null,
