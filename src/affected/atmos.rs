@@ -30,7 +30,7 @@ const DEEPEST: usize = 100;
 pub(super) fn items(text: &str) -> Result<Vec<Item>, String> {
     let mut fold = Fold::default();
     json::read(text, Nodes { fold: &mut fold, depth: 0 })?;
-    Ok(fold.finish())
+    fold.finish()
 }
 
 /// Reads the upload form.
@@ -41,7 +41,7 @@ pub(super) fn upload(text: &str) -> Result<Vec<Item>, String> {
                     `atmos describe affected` writes it"
             .to_owned());
     }
-    Ok(fold.finish())
+    fold.finish()
 }
 
 struct Upload<'f, 'de>(&'f mut Fold<'de>);
@@ -280,10 +280,6 @@ impl<'de> Fold<'de> {
                     component: owned(&identity.0),
                     stack: identity.1.as_ref().map(owned),
                     kind: identity.2.as_ref().map(owned),
-                    fields: fields
-                        .into_iter()
-                        .filter_map(|(name, Word(value))| Some((name.to_owned(), value?.into_owned())))
-                        .collect(),
                     ..Item::default()
                 });
                 self.turns.push(turn);
@@ -293,17 +289,14 @@ impl<'de> Fold<'de> {
         };
         if let (Some(item), Some(first)) = (self.items.get_mut(index), self.turns.get_mut(index)) {
             *first = turn.min(*first);
-            item.deleted |= deleted;
-            if item.path.is_none() {
-                item.path = path.0.map(Cow::into_owned);
-            }
-            add_wish(item, wish)?;
+            let fields = fields.into_iter().filter_map(|(name, Word(value))| Some((name, value?)));
+            add(item, Known { path: path.0, deleted, wish }, fields).map_err(Refusal::Contradiction)?;
         }
         Ok(index)
     }
 
     /// The items in the order in which they were first seen, with their needs.
-    fn finish(self) -> Vec<Item> {
+    fn finish(self) -> Result<Vec<Item>, String> {
         let same = typed(&self.items);
         let stands_for = |index: usize| same.get(index).copied().unwrap_or(index);
         let mut order: Vec<usize> = (0..self.items.len()).filter(|index| stands_for(*index) == *index).collect();
@@ -320,10 +313,10 @@ impl<'de> Fold<'de> {
             }
         }
         for (target, other) in others {
-            if let Some(Some(item)) = target.and_then(|place| sorted.get_mut(place))
-                && item.wish == Wish::Silent
-            {
-                item.wish = other.wish;
+            if let Some(Some(item)) = target.and_then(|place| sorted.get_mut(place)) {
+                let Item { path, deleted, wish, fields, .. } = other;
+                let fields = fields.into_iter().map(|(name, value)| (name, Cow::Owned(value)));
+                add(item, Known { path: path.map(Cow::Owned), deleted, wish }, fields)?;
             }
         }
         for (dependent, needed) in self.edges {
@@ -338,7 +331,7 @@ impl<'de> Fold<'de> {
             item.needs.dedup();
             item
         };
-        sorted.into_iter().flatten().map(settle).collect()
+        Ok(sorted.into_iter().flatten().map(settle).collect())
     }
 }
 
@@ -356,20 +349,45 @@ fn typed(items: &[Item]) -> Vec<usize> {
     items.iter().enumerate().map(same).collect()
 }
 
-/// Two sights of a node that contradict are refused.
-fn add_wish(item: &mut Item, wish: Wish) -> Result<(), Refusal> {
-    if wish == Wish::Silent || wish == item.wish {
-        return Ok(());
+/// What a sight of a node knows, beside its context fields.
+struct Known<'de> {
+    path: Option<Cow<'de, str>>,
+    deleted: bool,
+    wish: Wish,
+}
+
+/// Adds what another sight of a node knows. Two that contradict in settings or context, which decide where it is
+/// deployed, are refused: it must not be the list's order that chooses. Of two paths the first stays.
+fn add<'de, N: AsRef<str> + Into<String>>(
+    item: &mut Item,
+    known: Known<'de>,
+    fields: impl Iterator<Item = (N, Cow<'de, str>)>,
+) -> Result<(), String> {
+    let contradiction = |item: &Item, what: &str| {
+        format!(
+            "{} is listed before with other `{what}`, so which of them holds cannot be told: list it once, or with the \
+             same",
+            item.name()
+        )
+    };
+    item.deleted |= known.deleted;
+    if item.path.is_none() {
+        item.path = known.path.map(Cow::into_owned);
     }
-    if item.wish == Wish::Silent {
-        item.wish = wish;
-        return Ok(());
+    for (name, value) in fields {
+        match item.fields.get(name.as_ref()) {
+            Some(before) if *before == value => {}
+            Some(_) => return Err(contradiction(item, name.as_ref())),
+            None => drop(item.fields.insert(name.into(), value.into_owned())),
+        }
     }
-    Err(Refusal::Contradiction(format!(
-        "{} is listed before with other `settings.pro`, so which of them holds cannot be told: list it once, or with \
-         the same settings",
-        item.name()
-    )))
+    match known.wish {
+        Wish::Silent => {}
+        wish if item.wish == Wish::Silent => item.wish = wish,
+        wish if wish == item.wish => {}
+        _ => return Err(contradiction(item, "settings.pro")),
+    }
+    Ok(())
 }
 
 /// What `settings.pro` says of a merge.

@@ -129,10 +129,11 @@ impl Item {
 /// What is wrong and where, without the file's name.
 pub fn parse(text: &str) -> Result<List, String> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    if !text.trim_start().starts_with(['[', '{']) {
+    let begin = text.trim_start();
+    if !begin.starts_with(['[', '{']) || text::begins_with_brackets(begin) {
         return text::lines(text).map(List::Lines);
     }
-    let items = if text.trim_start().starts_with('{') {
+    let items = if begin.starts_with('{') {
         atmos::upload(text)
     } else if list::is_plain(text)? {
         list::items(text)

@@ -90,11 +90,72 @@ fn a_text_is_one_path_or_name_a_line() {
     refused("a\n../b\n", &["line 2", "`../b`", "`..`"]);
     refused("a/../b", &["line 1", "`..`"]);
     refused("/etc/passwd", &["line 1", "absolute path"]);
-    refused("a\n\"caf\\303\\251.tf\"", &["line 2", "core.quotePath"]);
     refused("a\0b\0", &["line 1", "zero byte", "`-z`"]);
     refused("a\tb", &["line 1", "control character"]);
     refused(&"x".repeat(5000), &["line 1", "longer than any path"]);
     refused(" a", &["line 1", "a space"]);
+}
+
+#[test]
+fn paths_that_git_quotes_are_read_as_they_are() {
+    for (written, meant) in [
+        (r#""caf\303\251/main.tf""#, "café/main.tf"),
+        (r#""café/a\"b\\c.tf""#, r#"café/a"b\c.tf"#),
+        (r#""live/a\"b/""#, r#"live/a"b"#),
+        (r#""./live/\"a\"""#, r#"live/"a""#),
+        (r#""\"""#, r#"""#),
+    ] {
+        assert_eq!(lines(&format!("x\n{written}\n")), ["1:x".to_owned(), format!("2:{meant}")], "{written}");
+    }
+    assert_eq!(lines("caf\u{e9}\n\"caf\\303\\251\"\n"), ["1:café"]);
+    for unusable in [
+        r#"""#,
+        r#""""#,
+        r#""a"#,
+        r#""a" "#,
+        r#""a"b""#,
+        r#""a/b""#,
+        r#""café""#,
+        r#""a\""#,
+        r#""\x41""#,
+        r#""\30""#,
+        r#""\400""#,
+        r#""\351""#,
+    ] {
+        refused(&format!("x\n{unusable}\n"), &["line 2", "is in quotes: it is no list of affected components"]);
+    }
+    for control in [r#""a\tb""#, r#""a\nb""#, r#""a\177""#] {
+        refused(control, &["line 1", "control character"]);
+    }
+    refused(r#""a\000""#, &["line 1", "zero byte"]);
+    refused(r#""../\"x""#, &["line 1", r#"`../"x` has a segment `..`"#]);
+}
+
+#[test]
+fn a_path_in_brackets_is_no_json_and_broken_json_is_no_path() {
+    for path in
+        ["[slug]/page.tsx", "[...slug]/a", "[[...slug]]/page.tsx", "[slug].tsx", "[1]/a", "[true]-x", "[null]/{a}"]
+    {
+        assert_eq!(lines(&format!("\n{path}\nweb\n")), [format!("2:{path}"), "3:web".to_owned()]);
+    }
+    for broken in [
+        r#"[{"component": "a""#,
+        r#"[{"component": "a"}"#,
+        r#"[{"component": "a", "needs": ["b"]"#,
+        "[component: a]x",
+        "[a, b]/c",
+        "['a']/b",
+        "[slug]",
+        "[slug] x",
+        "[slug],",
+        "[",
+        "[a",
+        "[[a]]",
+        "[\n]x",
+        "{slug}/page.tsx",
+    ] {
+        refused(broken, &["is no JSON"]);
+    }
 }
 
 const RULES: &str = "rules:
@@ -303,6 +364,55 @@ fn dependents_come_in_any_order_of_keys_and_keep_the_order_in_which_they_are_see
 }
 
 #[test]
+fn every_sight_of_a_node_tells_what_it_knows_whatever_the_order_of_the_list() {
+    let more = r#""settings": {"pro": {"enabled": false}}, "component_path": "p", "deleted": true"#;
+    let a = |b: &str| format!(r#"{{"component": "a", "dependents": [{{"component": "b", "stack": "s", {b}}}]}}"#);
+    let b = |b: &str| format!(r#"{{"component": "b", "stack": "s", {b}}}"#);
+    for (top, below) in [
+        // A dependent has its context, the top of the list has not.
+        (r#""component_type": "t""#, r#""component_type": "t", "stage": "prod", "tenant": "plat""#),
+        (r#""component_type": "t", "stage": "prod", "tenant": null"#, r#""component_type": "t", "tenant": "plat""#),
+        // So it is where the type was left out of one.
+        (r#""component_type": "t", "stage": "prod""#, r#""tenant": "plat""#),
+        (r#""tenant": "plat", "stage": "prod""#, r#""component_type": "t""#),
+    ] {
+        for (top, below) in [(top.to_owned(), format!("{below}, {more}")), (format!("{top}, {more}"), below.to_owned())]
+        {
+            for list in [format!("[{}, {}]", a(&below), b(&top)), format!("[{}, {}]", b(&top), a(&below))] {
+                let found = items(&list);
+                assert_eq!(found.len(), 2, "{list}");
+                let one = found.iter().find(|item| item.component == "b").unwrap();
+                let fields: Vec<String> = one.fields.iter().map(|(name, value)| format!("{name}={value}")).collect();
+                assert_eq!(fields, ["stage=prod", "tenant=plat"], "{list}");
+                let known = (one.path.as_deref(), one.deleted, one.kind.as_deref(), one.needs.len());
+                assert_eq!(known, (Some("p"), true, Some("t"), 1), "{list}");
+                assert!(matches!(one.wish, Wish::Skip(_)), "{list}");
+            }
+        }
+    }
+}
+
+#[test]
+fn sights_of_a_node_that_contradict_are_refused_in_either_order() {
+    let settings = |file: &str| {
+        let pro = serde_json::json!({"pull_request": {"merged": {"workflows": {file: {}}}}});
+        format!(r#""settings": {{"pro": {pro}}}"#)
+    };
+    for (one, other, what) in [
+        (r#""stage": "prod""#.to_owned(), r#""stage": "dev""#.to_owned(), "other `stage`"),
+        (settings("a.yml"), settings("b.yml"), "other `settings.pro`"),
+    ] {
+        for kind in ["", r#""component_type": "t", "#] {
+            for (one, other) in [(&one, &other), (&other, &one)] {
+                let first = format!(r#"{{"component": "a", "stack": "s", "component_type": "t", {one}}}"#);
+                let list = format!(r#"[{first}, {{"component": "a", "stack": "s", {kind}{other}}}]"#);
+                refused(&list, &["`a` in `s` is listed before with", what, "list it once, or with the same"]);
+            }
+        }
+    }
+}
+
+#[test]
 fn inputs_that_are_no_strings_are_written_as_they_stand() {
     let found = items(
         r#"[{"component": "a", "inputs": {"n": 1.10, "big": 12345678901234567890123, "b": false, "z": null,
@@ -369,6 +479,19 @@ fn tree(shape: &[(usize, Vec<usize>)], node: usize, depth: usize) -> serde_json:
     serde_json::json!({"component": format!("c{node}"), "stack": "s", "component_type": "t", "dependents": dependents})
 }
 
+/// As git quotes a path, with `core.quotePath` or without.
+fn as_git_quotes(path: &str, beyond_ascii: bool) -> String {
+    let octal = |letter: char| letter.to_string().bytes().map(|byte| format!("\\{byte:03o}")).collect::<String>();
+    let written = path.chars().map(|letter| match letter {
+        '"' | '\\' => format!("\\{letter}"),
+        '\x07'..='\r' => format!("\\{}", char::from(b"abtnvfr"[letter as usize - 7])),
+        '\0'..=' ' | '\x7f' if letter != ' ' => octal(letter),
+        '\u{80}'.. if beyond_ascii => octal(letter),
+        _ => letter.to_string(),
+    });
+    format!("\"{}\"", written.collect::<String>())
+}
+
 proptest::proptest! {
     #[test]
     fn folding_a_tree_twice_gives_what_folding_it_once_gives(
@@ -381,5 +504,19 @@ proptest::proptest! {
         proptest::prop_assert_eq!(&once, &items(&serde_json::Value::from(twice).to_string()));
         let names: BTreeSet<&str> = once.iter().map(|item| item.component.as_str()).collect();
         proptest::prop_assert_eq!(names.len(), once.len());
+    }
+
+    #[test]
+    fn what_git_quotes_is_read_back_and_any_quoted_text_is_no_panic(
+        path in proptest::prelude::any::<String>(),
+        beyond_ascii in proptest::bool::ANY,
+        other in "\"[a\"\\\\0-9nté]{0,12}\"?",
+    ) {
+        let written = as_git_quotes(&path, beyond_ascii);
+        proptest::prop_assert_eq!(text::unquoted(&written), written.contains('\\').then_some(path));
+        if let Some(path) = text::unquoted(&other) {
+            let written = as_git_quotes(&path, beyond_ascii);
+            proptest::prop_assert_eq!(text::unquoted(&written), written.contains('\\').then_some(path));
+        }
     }
 }

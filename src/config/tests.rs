@@ -126,6 +126,26 @@ fn mistakes_in_rules_name_the_rule_and_its_key() {
 }
 
 #[test]
+fn yes_no_on_and_off_are_texts_and_no_truth_values() {
+    let text =
+        "inputs: {region: no, debug: On, force: false}\nrules:\n  - match: {component: y}\n    environment: off\n";
+    let config = Config::parse("d.yml", text).unwrap();
+    let inputs: Vec<(&str, Option<&str>)> = config
+        .defaults
+        .inputs
+        .iter()
+        .map(|(name, template)| (name.as_str(), template.as_ref().and_then(Template::text)))
+        .collect();
+    assert_eq!(inputs, [("debug", Some("On")), ("force", Some("false")), ("region", Some("no"))]);
+    assert_eq!(config.rules[0].environments.iter().filter_map(Template::text).collect::<Vec<_>>(), ["off"]);
+    assert!(config.rules[0].matcher.component.as_ref().is_some_and(|pattern| pattern.matches("y")));
+    for text in ["yes", "Yes", "on", "no", "'true'"] {
+        let rule = format!("rules:\n  - {{match: {{deleted: {text}}}, environment: none}}\n");
+        says(&rule, &["line 2, column 23: `rules[0].match.deleted` is a text: expected is `true` or `false`"]);
+    }
+}
+
+#[test]
 fn after_must_name_what_there_is_and_not_go_round() {
     let rule = "rules:\n  - {match: {component: a}, environment: [staging, prod]}\n";
     says(&format!("environments: {{prod: {{after: stagin}}}}\n{rule}"), &["names `stagin`", "`prod`, `staging`"]);

@@ -6,6 +6,7 @@ use super::{ID_MARK, Planned, Subject, unrendered, workflow_file};
 use crate::{
     affected::{Dispatch, Item, Own, Wish},
     config::{Config, Rule, Settings, Template},
+    event::is_commit,
     finding::{Finding, quoted},
 };
 
@@ -25,10 +26,9 @@ pub(super) fn map(subject: &Subject, config: &Config, item: &Item) -> Result<Vec
             "it was deleted, and no rule says what to do with a deleted component".to_owned(),
             "no rule".to_owned(),
         )]),
-        Wish::Dispatch(dispatches) => dispatches
-            .iter()
-            .map(|dispatch| by_settings(subject, item, dispatch).map_err(|finding| vec![finding]))
-            .collect(),
+        Wish::Dispatch(dispatches) => {
+            dispatches.iter().map(|dispatch| by_settings(subject, config, item, dispatch)).collect()
+        }
         Wish::Own(own) if own.environment.is_some() => by_list(subject, config, item, own),
         Wish::Own(_) => Err(vec![Finding::mapping(
             item.name(),
@@ -135,7 +135,7 @@ struct Mapping<'a> {
 }
 
 impl Mapping<'_> {
-    fn done(self, planned: Vec<Planned>) -> Result<Vec<Planned>, Vec<Finding>> {
+    fn done<T>(self, planned: T) -> Result<T, Vec<Finding>> {
         if self.findings.is_empty() { Ok(planned) } else { Err(self.findings) }
     }
 
@@ -177,18 +177,28 @@ impl Mapping<'_> {
             }
         };
         let workflow = workflow.map(|given| self.workflow(&given)).unwrap_or_default();
-        let git_ref = match rule.git_ref.as_ref().or(defaults.git_ref.as_ref()) {
-            Some(template) => self.render(template, &before, "`ref`").unwrap_or_default(),
-            None => self.subject.base_ref.clone(),
-        };
-        if git_ref.trim().is_empty() || git_ref.chars().any(|letter| letter.is_control() || letter.is_whitespace()) {
+        let git_ref = self.git_ref(rule.git_ref.as_ref().or(defaults.git_ref.as_ref()), &before);
+        let inputs = self.inputs(&values, rule, own, defaults);
+        Planned { environment, workflow, git_ref, inputs, why: format!("{}{source}", self.decided), ..named(self.item) }
+    }
+
+    /// What it is dispatched on: a branch or a tag, by its name alone or from `refs/` on.
+    fn git_ref(&mut self, template: Option<&Template>, values: &BTreeMap<String, String>) -> String {
+        let Some(template) = template else { return self.subject.base_ref.clone() };
+        let Some(git_ref) = self.render(template, values, "`ref`") else { return String::new() };
+        let unfit = |letter: char| letter.is_control() || letter.is_whitespace();
+        if git_ref.is_empty() || git_ref.contains(unfit) {
             self.refuse(
                 format!("its `ref` is {}, which is no branch or tag", quoted(&git_ref)),
                 "Correct `ref` in the config file",
             );
+        } else if is_commit(&git_ref) {
+            self.refuse(
+                format!("its `ref` is {}, which is a commit, and a dispatch takes a branch or tag", quoted(&git_ref)),
+                "Name the branch or tag in the config file, or leave `ref` out; pass the commit by the input `sha`",
+            );
         }
-        let inputs = self.inputs(&values, rule, own, defaults);
-        Planned { environment, workflow, git_ref, inputs, why: format!("{}{source}", self.decided), ..named(self.item) }
+        git_ref
     }
 
     fn check_environment(&mut self, environment: &str) {
@@ -265,9 +275,9 @@ impl Mapping<'_> {
     }
 }
 
-/// A target as Atmos Pro's settings describe it.
-fn by_settings(subject: &Subject, item: &Item, dispatch: &Dispatch) -> Result<Planned, Finding> {
-    let refuse = |problem: String, remedy: &str| Err(Finding::mapping(item.name(), problem, remedy));
+/// A target as Atmos Pro's settings describe it. They say nothing of a branch: the config's default holds.
+fn by_settings(subject: &Subject, config: &Config, item: &Item, dispatch: &Dispatch) -> Result<Planned, Vec<Finding>> {
+    let refuse = |problem: String, remedy: &str| Err(vec![Finding::mapping(item.name(), problem, remedy)]);
     let Some(workflow) = workflow_file(&dispatch.workflow) else {
         return refuse(
             format!("its workflow {} is no file in `.github/workflows`", quoted(&dispatch.workflow)),
@@ -289,10 +299,16 @@ fn by_settings(subject: &Subject, item: &Item, dispatch: &Dispatch) -> Result<Pl
             "Look at the template of this input in the stack's settings",
         );
     }
-    Ok(Planned {
+    let mut values = values(subject, item, BTreeMap::new());
+    values.insert("environment".to_owned(), environment.clone());
+    values.remove("deployment_id");
+    let decided = "the default".to_owned();
+    let mut mapping = Mapping { subject, item, values: values.clone(), decided, findings: Vec::new() };
+    let git_ref = mapping.git_ref(config.defaults.git_ref.as_ref(), &values);
+    mapping.done(Planned {
         environment: environment.clone(),
         workflow,
-        git_ref: subject.base_ref.clone(),
+        git_ref,
         inputs: dispatch.inputs.clone(),
         why: format!("`settings.pro`, input `{input}`"),
         ..named(item)

@@ -110,6 +110,44 @@ fn a_rule_wins_over_settings_and_settings_over_nothing() {
 }
 
 #[test]
+fn what_settings_map_is_dispatched_on_the_default_ref_too() {
+    let list = r#"[{"component": "vpc", "stack": "acme-prod", "component_type": "terraform", "settings": {"pro": {"pull_request":
+        {"merged": {"workflows": {"own.yml": {"inputs": {"github_environment": "own"}}}}}}}}]"#;
+    for (git_ref, on) in [
+        ("release", "release"),
+        ("refs/tags/v1", "refs/tags/v1"),
+        ("'{{ base_ref }}/{{ stack }}-{{ environment }}'", "main/acme-prod-own"),
+    ] {
+        let config = format!("ref: {git_ref}\nworkflow: apply.yml\ninputs: {{a: b}}\n");
+        let (plan, _) = planned(&config, list).unwrap_or_else(|findings| panic!("{findings:#?}"));
+        let inputs = BTreeMap::from([("github_environment".to_owned(), "own".to_owned())]);
+        let row = (plan[0].workflow.as_str(), plan[0].git_ref.as_str(), &plan[0].inputs);
+        assert_eq!(row, ("own.yml", on, &inputs), "workflow and inputs stay as the settings say");
+    }
+    refused("ref: '{{ stage }}'\n", list, &["its `ref` (the default, `{{ stage }}`) uses `stage`, which has no value"]);
+}
+
+#[test]
+fn a_ref_that_no_dispatch_takes_is_refused() {
+    let list = r#"[{"component": "a", "environment": "prod"}]"#;
+    let settings = r#"[{"component": "a", "settings": {"pro": {"pull_request":
+        {"merged": {"workflows": {"own.yml": {"inputs": {"environment": "prod"}}}}}}}}]"#;
+    for (git_ref, part) in [
+        ("'{{ sha }}'", "which is a commit, and a dispatch takes a branch or tag"),
+        ("'{{ head_sha }}'", "pass the commit by the input `sha`"),
+        ("0123456789abcdef0123456789ABCDEF01234567", "`0123456789abcdef0123456789ABCDEF01234567`, which is a commit"),
+        ("'{{ stack }}'", "its `ref` is ``, which is no branch or tag"),
+        ("a b", "its `ref` is `a b`, which is no branch or tag"),
+    ] {
+        for list in [list, settings] {
+            refused(&format!("workflow: a.yml\nref: {git_ref}\n"), list, &["`a`: its `ref` is `", part]);
+        }
+    }
+    let short = "workflow: a.yml\nref: 0a1b2c3\n";
+    assert_eq!(rows(short, list), ["`a` → prod by a.yml on 0a1b2c3 after []: the list, default workflow"]);
+}
+
+#[test]
 fn deleted_components_go_only_where_a_rule_for_deleted_ones_sends_them() {
     let list = r#"[{"component": "eks/a", "stack": "acme-prod", "component_type": "terraform", "deleted": true}]"#;
     assert_eq!(
