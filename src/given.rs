@@ -23,7 +23,8 @@ use crate::{
 /// <https://docs.github.com/en/rest/pulls/pulls#list-pull-requests-files>
 const MOST_FILES: u64 = 3000;
 
-/// A text list may name so many folders: each is asked about by one request, and a `GITHUB_TOKEN` has 1,000 an hour.
+/// A text list may name components in so many folders: each is asked for what lies in it by one request, and a
+/// `GITHUB_TOKEN` has 1,000 an hour.
 /// <https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api>
 const MOST_FOLDERS: usize = 1000;
 
@@ -192,7 +193,7 @@ async fn of_changes(github: &Github, config: Config, pulls: &[&Pull], commit: &s
         return Ok(Basis { config, items: Vec::new(), findings });
     }
     let folders = affected::folders(&config, &sights);
-    let gone = gone(github, folders, commit).await?;
+    let gone = gone(github, by_parent(folders), commit).await?;
     let mapped = affected::map(&config, &sights, &gone);
     tracing::info!(
         "{} changed files belong to {} components; {} match no rule and are left out",
@@ -207,17 +208,18 @@ async fn of_lines(github: &Github, config: Config, lines: &[Line], commit: &str)
     let sights: Vec<Sight> =
         lines.iter().map(|line| Sight { path: line.text.clone(), removed: false, line: Some(line.number) }).collect();
     let folders = affected::folders(&config, &sights);
-    if folders.len() > MOST_FOLDERS {
+    let parents = by_parent(folders);
+    if parents.len() > MOST_FOLDERS {
         let problem = format!(
-            "names {} folders, and of no more than {MOST_FOLDERS} it is asked whether they are still there",
-            folders.len()
+            "names components in {} folders, and no more than {MOST_FOLDERS} are asked whether they are still there",
+            parents.len()
         );
         let remedy = "Split it with several uses of the action that each have a `comment-key`, or give a JSON list, of \
                       which nothing is asked";
         let finding = list_error(problem, remedy).about("input `affected`");
         return Ok(Basis { config, items: Vec::new(), findings: vec![finding] });
     }
-    let gone = gone(github, folders, commit).await?;
+    let gone = gone(github, parents, commit).await?;
     let mapped = affected::map(&config, &sights, &gone);
     let remedy = plan::rule_remedy(&config);
     let unmapped = mapped.rest.iter().filter_map(|index| sights.get(*index)).map(|sight| {
@@ -255,13 +257,22 @@ async fn changed(github: &Github, pull: &Pull) -> Result<Result<Vec<Sight>, Find
     Ok(Ok(sights.collect()))
 }
 
-/// Which of the folders are no longer there at the commit. One look at what they lie in tells it of all of them.
-async fn gone(github: &Github, folders: BTreeSet<String>, commit: &str) -> Result<BTreeSet<String>, Trouble> {
+/// Folders by what they lie in.
+fn by_parent(folders: BTreeSet<String>) -> BTreeMap<String, Vec<String>> {
     let mut parents: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for folder in folders {
         let (parent, name) = folder.rsplit_once('/').unwrap_or(("", &folder));
         parents.entry(parent.to_owned()).or_default().push(name.to_owned());
     }
+    parents
+}
+
+/// Which of the folders are no longer there at the commit. One look at what they lie in tells it of all of them.
+async fn gone(
+    github: &Github,
+    parents: BTreeMap<String, Vec<String>>,
+    commit: &str,
+) -> Result<BTreeSet<String>, Trouble> {
     let asked = stream::iter(parents).map(|(parent, names)| async move {
         let there = github.folder(&parent, commit).await?;
         let mut gone = Vec::new();
