@@ -44,6 +44,7 @@ pub mod finding;
 pub mod fresh;
 pub mod github;
 pub mod given;
+pub mod going_on;
 pub mod graph;
 pub mod identity;
 pub mod inputs;

@@ -14,6 +14,7 @@ use crate::{
     begin::{self, Begun, Job, Over},
     decide::{self, Decision},
     github::{Comment, Github, Trouble},
+    going_on,
     inputs::{OnCancel, OnTimeout},
     observe::Observer,
     report::{comment, outputs, outputs::Outputs, summary},
@@ -150,7 +151,7 @@ async fn unfinished(job: &Job<'_>, github: &Github) -> Result<(Swept, BTreeMap<u
     for (pull, comment) in ours {
         match read(pull, &comment.body) {
             Ok(record) if record.stage == Stage::Live => {
-                swept.rollouts.insert(pull, begin::as_told(job, &record, github.now()));
+                swept.rollouts.insert(pull, going_on::as_told(job, &record, github.now()));
                 live.insert(pull, Live { record, written: comment.updated_at });
             }
             Ok(_) => {}

@@ -7,6 +7,8 @@
 //! <https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api#use-conditional-requests-if-appropriate>
 
 mod lists;
+mod missing;
+mod still;
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
@@ -132,46 +134,6 @@ impl Observer {
         Ok((runs, complete))
     }
 
-    /// Whether a rollout is as it was when its state was written, as far as the lists of runs tell: then nobody needs
-    /// to ask about each run again. What changed within `margin` of that moment may not have been seen yet.
-    pub async fn is_still(
-        &mut self,
-        github: &Github,
-        rollout: &Rollout,
-        written: Time,
-        margin: Duration,
-    ) -> Result<bool, Trouble> {
-        let followed = |deployment: &&Deployment| matches!(deployment.progress, Progress::Followed(_));
-        let mut reaches: HashMap<&str, Reach> = HashMap::new();
-        for deployment in rollout.deployments.iter().filter(followed) {
-            let since = since(deployment, rollout.started_at);
-            let workflow = deployment.planned.workflow.as_str();
-            let reach = reaches.entry(workflow).or_insert(Reach { since, open: HashSet::new(), all: false });
-            reach.since = reach.since.min(since);
-            reach.open.extend(deployment.run().map(|run| run.id));
-        }
-        let mut seen = Seen::default();
-        for (workflow, reach) in reaches {
-            self.lists.read(github, workflow, reach, &mut seen).await?;
-        }
-        let before = TimeDelta::from_std(margin).ok().and_then(|margin| written.checked_sub_signed(margin));
-        let still = |deployment: &Deployment| match &deployment.progress {
-            Progress::Planned => named(&seen, &rollout.id(deployment), &deployment.planned.workflow).is_none(),
-            Progress::Intended { .. } => false,
-            Progress::Followed(run) => seen.by_id.get(&run.id).is_some_and(|facts| {
-                let as_it_was = facts.attempt == run.attempt && !facts.completed();
-                as_it_was && before.is_some_and(|before| facts.updated_at < before)
-            }),
-            Progress::Ended { run: Some(run), .. } => {
-                seen.by_id.get(&run.id).is_none_or(|facts| facts.attempt == run.attempt && facts.completed())
-            }
-            Progress::Ended { run: None, .. } => {
-                named(&seen, &rollout.id(deployment), &deployment.planned.workflow).is_none()
-            }
-        };
-        Ok(rollout.deployments.iter().all(still))
-    }
-
     /// What this look tells of each deployment: the run's facts where they changed. And whether a deployment
     /// changed by having none.
     async fn find(
@@ -260,92 +222,6 @@ impl Observer {
             }
         }
         Ok((changed, moved))
-    }
-
-    /// Asks for a run that the lists lack: at first seldom, since a young run may be late.
-    async fn ask_for(
-        &mut self,
-        github: &Github,
-        index: usize,
-        deployment: &mut Deployment,
-        now: Time,
-    ) -> Result<Option<RunFacts>, Trouble> {
-        let Some(known) = deployment.run().cloned() else {
-            return Ok(None);
-        };
-        let run = known.id;
-        let missing = self.missing.entry(index).or_default();
-        *missing += 1;
-        let ended = matches!(deployment.progress, Progress::Ended { .. });
-        // What was seen once does not come late any more: it was deleted, or GitHub errs for a moment.
-        let seen = self.applied.contains_key(&run);
-        if ended && (self.applied.contains_key(&run) || self.deleted.contains(&run)) {
-            return Ok(None);
-        }
-        let young = deployment.started_at.is_some_and(|started| now - started < self.lost_after);
-        // A pass that is one of many processes' has no later look: an old run is asked for at once.
-        if !ended && young && (*missing <= PATIENCE || (!seen && !missing.is_power_of_two())) {
-            return Ok(None);
-        }
-        match self.lists.run(github, run).await {
-            Ok(facts) => Ok(Some(facts)),
-            Err(Trouble::NotFound { .. }) if ended => {
-                // How it ended was known before it was deleted.
-                self.deleted.insert(run);
-                if deployment.proof == Proof::Claimed
-                    && let Progress::Ended { reason, .. } = &mut deployment.progress
-                {
-                    *reason =
-                        Some(format!("run {run} was deleted, so that nobody can look any more whether it succeeded"));
-                    deployment.proof = Proof::Seen;
-                }
-                Ok(None)
-            }
-            Err(Trouble::NotFound { .. }) if young && !seen => Ok(None),
-            Err(Trouble::NotFound { .. }) if seen && *missing < PATIENCE + DENIALS => Ok(None),
-            Err(Trouble::NotFound { .. }) => {
-                let reason = format!(
-                    "GitHub no longer has run {run}: it was deleted; look at the infrastructure itself to know what was applied"
-                );
-                deployment.progress =
-                    Progress::Ended { end: End::Lost, reason: Some(reason), at: now, run: Some(known), job: None };
-                self.deleted.insert(run);
-                Ok(None)
-            }
-            Err(trouble) => Err(trouble),
-        }
-    }
-
-    /// A dispatch without a known outcome whose run does not show up in time is lost. It is still looked
-    /// for after that, and adopted if it comes.
-    ///
-    /// One case is not lost: the process died between writing the intent down and taking anything down
-    /// about its outcome, a person re-ran the job, the run's title would show the id, and the complete
-    /// list lacks it, again and again, long after GitHub would have made it. Then nothing was sent.
-    fn give_up(&self, deployment: &mut Deployment, seen: &Seen, shows: bool, now: Time) {
-        let Progress::Intended { at, note } = &deployment.progress else {
-            return;
-        };
-        // One of many processes looks once: it needs more time instead of more looks.
-        let age = now - *at;
-        let early = age < self.lost_after || (self.looks < LOOKS && age < self.lost_after * 2);
-        if early || !seen.complete.contains(&deployment.planned.workflow) {
-            return;
-        }
-        if note.is_none() && self.resend && shows {
-            tracing::info!(
-                "{}: never reached GitHub before the last process ended; dispatching it now",
-                deployment.planned.name()
-            );
-            deployment.progress = Progress::Planned;
-            return;
-        }
-        let known = note.clone().unwrap_or_else(|| "the process ended while it was being dispatched".to_owned());
-        let reason = format!(
-            "no run with its id showed up ({known}); it was not sent again. Look for a run of `{}`, then re-run this job to try again",
-            deployment.planned.workflow
-        );
-        deployment.progress = Progress::Ended { end: End::Lost, reason: Some(reason), at: now, run: None, job: None };
     }
 
     /// Fetches the details that the changes ask for, and applies them. What cannot be fetched now stays
