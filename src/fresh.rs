@@ -330,3 +330,60 @@ pub async fn hold(mut watch: Watch<'_>) -> Result<Begun<'_>, Failure> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Planned;
+
+    /// Names as people give them, and names that nothing can be saved of.
+    fn rollout(name: impl Fn(u64) -> String, inputs: impl Fn(&str) -> Vec<(&'static str, String)>) -> Rollout {
+        let subject = Subject {
+            repository: "acme/infrastructure".to_owned(),
+            pull_request: 4711,
+            merge_commit: "8f3c2d1e0b9a8f7e6d5c4b3a29181706f5e4d3c2".to_owned(),
+            ..Subject::default()
+        };
+        let deployments = (0..1000).map(|index| {
+            let component = name(index);
+            let own = inputs(&component).into_iter().map(|(name, value)| (name.to_owned(), value));
+            Deployment::new(Planned {
+                inputs: own.collect(),
+                stack: Some(format!("plat-{}-prod", ["use1", "use2", "euw1"][index as usize % 3])),
+                environment: "production".to_owned(),
+                workflow: "apply.yml".to_owned(),
+                git_ref: "main".to_owned(),
+                component,
+                ..Planned::default()
+            })
+        });
+        let started_at = crate::run::Time::from_timestamp(1_790_000_000, 0).unwrap();
+        Rollout { deployments: deployments.collect(), ..Rollout::empty(&subject, started_at) }
+    }
+
+    fn spread(index: u64) -> u64 {
+        (index + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29).wrapping_mul(0xBF58_476D_1CE4_E5B9)
+    }
+
+    #[test]
+    fn a_thousand_deployments_fit_whatever_their_names_and_inputs_are_like() {
+        let words = ["network", "database", "cluster", "gateway", "queue", "cache", "identity", "storage", "search"];
+        let plain = |index: u64| {
+            let word = |shift: u32| words[(spread(index) >> shift) as usize % words.len()];
+            format!("{}-{}-{index}", word(3), word(17))
+        };
+        let random = |index: u64| format!("svc-{:016x}", spread(index));
+        let folder = |component: &str| {
+            let folder = format!("infra/production/{component}");
+            vec![("component", component.to_owned()), ("folder", folder), ("environment", "production".to_owned())]
+        };
+        for (told, finding) in [
+            ("words", fits(&rollout(plain, |_| Vec::new()))),
+            ("words and a folder", fits(&rollout(plain, folder))),
+            ("random names", fits(&rollout(random, |_| Vec::new()))),
+            ("random names and a folder", fits(&rollout(random, folder))),
+        ] {
+            assert!(finding.is_none(), "{told}: {finding:?}");
+        }
+    }
+}

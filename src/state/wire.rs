@@ -224,21 +224,46 @@ fn index_of<T: PartialEq>(all: &mut Vec<T>, one: T) -> usize {
     })
 }
 
-/// An input that repeats a name of its deployment is written as a mark, so that most inputs are the same.
+/// Comes before a mark within a text.
+const MARK: char = '\u{1}';
+/// Shorter names are no saving.
+const LONG_ENOUGH: usize = 3;
+
+/// An input that repeats a name of its deployment is written as a mark, and so is a name within an input, such as a
+/// folder's: so most inputs are the same.
 fn cut(value: &str, planned: &Planned, subject: &Subject) -> String {
     let marks = marks(planned, subject);
-    match marks.iter().find(|(_, known)| !value.is_empty() && *known == value) {
-        Some((mark, _)) => format!("={mark}"),
-        None => format!("'{value}"),
+    if let Some((mark, _)) = marks.iter().find(|(_, known)| !value.is_empty() && *known == value) {
+        return format!("={mark}");
     }
+    let mut marked = value.to_owned();
+    for (mark, known) in marks.iter().filter(|(_, known)| known.len() >= LONG_ENOUGH) {
+        marked = marked.replace(known, &format!("{MARK}{mark}"));
+    }
+    let marked = format!("~{marked}");
+    // Names may overlap, or hold what a mark is made of: what would not be read back is written as it is.
+    if marked.contains(MARK) && paste(&marked, planned, subject).as_deref() == Some(value) {
+        return marked;
+    }
+    format!("'{value}")
 }
 
 fn paste(written: &str, planned: &Planned, subject: &Subject) -> Option<String> {
     if let Some(value) = written.strip_prefix('\'') {
         return Some(value.to_owned());
     }
-    let mark = written.strip_prefix('=')?;
-    marks(planned, subject).iter().find(|(known, _)| *known == mark).map(|(_, value)| (*value).to_owned())
+    let marks = marks(planned, subject);
+    let named = |mark: &str| marks.iter().find(|(known, _)| *known == mark).map(|(_, value)| *value);
+    if let Some(mark) = written.strip_prefix('=') {
+        return named(mark).map(str::to_owned);
+    }
+    let mut parts = written.strip_prefix('~')?.split(MARK);
+    let mut text = parts.next()?.to_owned();
+    for part in parts {
+        text.push_str(named(part.get(..1)?)?);
+        text.push_str(part.get(1..)?);
+    }
+    Some(text)
 }
 
 fn marks<'a>(planned: &'a Planned, subject: &'a Subject) -> [(&'static str, &'a str); 5] {
@@ -388,5 +413,42 @@ impl Reader<'_> {
                 job: *job,
             },
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn names_within_an_input_are_marks_so_that_the_inputs_of_all_are_alike() {
+        let subject = Subject::default();
+        let written: Vec<String> = ["network-1", "database-2"]
+            .map(|component| {
+                let planned =
+                    Planned { component: component.to_owned(), environment: "prod".to_owned(), ..Planned::default() };
+                cut(&format!("infra/prod/{component}/main"), &planned, &subject)
+            })
+            .to_vec();
+        assert_eq!(written[0], written[1]);
+        assert_eq!(written[0], "~infra/\u{1}e/\u{1}c/main");
+    }
+
+    proptest! {
+        #[test]
+        fn every_input_is_read_back_as_it_was(
+            component in "[abcesh=~'\u{1}é/]{0,6}",
+            stack in "[abcesh\u{1}/]{0,6}",
+            environment in "[abcesh\u{1}-]{0,6}",
+            parts in prop::collection::vec("[abcesh=~'\u{1}é/]{0,3}|C|S|E", 0..6),
+        ) {
+            let value = parts.concat().replace('C', &component).replace('S', &stack).replace('E', &environment);
+            let planned = Planned { component, stack: Some(stack), environment, ..Planned::default() };
+            let subject = Subject { merge_commit: "abc".to_owned(), ..Subject::default() };
+            let written = cut(&value, &planned, &subject);
+            prop_assert_eq!(paste(&written, &planned, &subject), Some(value));
+        }
     }
 }
