@@ -155,7 +155,7 @@ impl<'a> Search<'a> {
     /// What was found as it is now, the last one last: what the list of a commit says of labels may be old.
     async fn as_they_are(&self, turns: &mut Turns<'_>) -> Result<Vec<Pull>, Trouble> {
         let mut found: Vec<&Pull> = self.found.values().collect();
-        found.sort_by_key(|pull| (place(self.push, pull), pull.merged_at, pull.number));
+        found.sort_unstable_by_key(|pull| (place(self.push, pull), pull.merged_at, pull.number));
         loop {
             let pulls = try_join_all(found.iter().map(|pull| self.github.pull(pull.number))).await?;
             // An answer that is older than the merge must not make a preview of it.

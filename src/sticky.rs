@@ -3,7 +3,7 @@
 //! Until this process holds the rollout, it gives way: what it writes replaces only what it has read. So
 //! neither a preview nor a refusal nor a second starter can overwrite a live state, however late it comes.
 
-use std::{collections::BTreeSet, time::Instant};
+use std::time::Instant;
 
 use crate::{
     github::{Comment, Github, Trouble, Viewer},
@@ -128,7 +128,10 @@ impl Sticky {
             return Ok(Holding::Gone);
         };
         let own = self.comment.as_ref().map(|own| own.id).filter(|own| *own != oldest.id);
-        let copies: BTreeSet<u64> = ours.map(|copy| copy.id).chain(own).collect();
+        let mut copies: Vec<u64> = ours.map(|copy| copy.id).collect();
+        if let Some(own) = own.filter(|own| !copies.contains(own)) {
+            copies.push(own);
+        }
         if !names(&oldest.body) || !copies.is_empty() {
             // A list may be old: before it is believed that the comment is gone, another's or not the only one, it is
             // asked for itself.

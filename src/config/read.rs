@@ -42,7 +42,7 @@ pub(super) fn config(file: &str, text: &str) -> Result<Config, Vec<Finding>> {
         config.warnings = check::shadows(&config);
         return Ok(config);
     }
-    reader.mistakes.sort();
+    reader.mistakes.sort_unstable();
     Err(reader.mistakes.into_iter().map(|(place, what)| mistake(file, place, what)).collect())
 }
 

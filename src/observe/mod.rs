@@ -130,7 +130,7 @@ impl Observer {
         // Clocks differ by moments.
         let since = since - TimeDelta::minutes(5);
         let mut runs: Vec<RunFacts> = seen.by_id.into_values().filter(|run| run.created_at >= since).collect();
-        runs.sort_by_key(|run| run.id);
+        runs.sort_unstable_by_key(|run| run.id);
         Ok((runs, complete))
     }
 

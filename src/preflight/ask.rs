@@ -120,7 +120,7 @@ fn calls(workflows: &BTreeMap<Source, WorkflowFacts>) -> Vec<Source> {
             declared.jobs.iter().filter_map(move |job| Some((job.calls_local()?.to_owned(), git_ref.clone())))
         })
         .collect();
-    calls.sort();
+    calls.sort_unstable();
     calls.dedup();
     calls
 }

@@ -73,7 +73,7 @@ fn path(file: &str) -> String {
 fn lacking(file: &str, taken: &Taken, check: EnvironmentCheck) -> Finding {
     let severity = if check == EnvironmentCheck::Off { Severity::Warning } else { Severity::Error };
     let mut names: Vec<String> = taken.known.iter().filter(|name| !name.is_empty()).map(|name| quoted(name)).collect();
-    names.sort();
+    names.sort_unstable();
     names.dedup();
     let instead =
         if names.is_empty() { "they take none".to_owned() } else { format!("they take {}", names.join(", ")) };

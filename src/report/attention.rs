@@ -52,7 +52,7 @@ fn gates<'a>(view: &'a View<'_>) -> Vec<(Gate<'a>, Vec<usize>)> {
             environments.push(&deployment.planned.environment);
         }
         let mut reviewers: Vec<&Reviewer> = deployment.gates.iter().flat_map(|gate| &gate.reviewers).collect();
-        reviewers.sort();
+        reviewers.sort_unstable();
         reviewers.dedup();
         let gate = (environments, reviewers, words::timer_end(deployment).is_some());
         gates.entry(gate).or_default().push(index);

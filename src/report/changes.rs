@@ -71,7 +71,7 @@ fn line(deployment: &Deployment, standing: &Standing, waited: bool, now: Time) -
     line.push_str(&format!(": {}", standing.status.word()));
     if standing.status == Status::Waiting {
         let mut reviewers: Vec<&Reviewer> = deployment.gates.iter().flat_map(|gate| &gate.reviewers).collect();
-        reviewers.sort();
+        reviewers.sort_unstable();
         reviewers.dedup();
         let names: Vec<String> = reviewers.into_iter().map(ToString::to_string).collect();
         if !names.is_empty() {

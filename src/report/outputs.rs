@@ -152,7 +152,7 @@ pub fn rows(rollout: &Rollout, standings: &[Standing], server_url: &str) -> Vec<
                         .iter()
                         .flat_map(|gate| gate.reviewers.iter().map(|reviewer| reviewer.name().to_owned()))
                         .collect();
-                    names.sort();
+                    names.sort_unstable();
                     names.dedup();
                     names
                 },

@@ -141,7 +141,7 @@ fn notes(deployment: &Deployment, standing: &Standing) -> String {
         .filter(|review| review.state == "approved")
         .map(|review| words::person(&review.user))
         .collect();
-    approvers.sort();
+    approvers.sort_unstable();
     approvers.dedup();
     if !approvers.is_empty() {
         notes.push(format!("approved by {}", words::list(&approvers, 3, "and")));

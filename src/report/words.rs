@@ -129,7 +129,7 @@ pub fn head(title: &str) -> String {
 /// `` `mona`, `hubot` or team `platform` ``; empty where nobody is named.
 pub fn reviewers<'a>(all: impl IntoIterator<Item = &'a Reviewer>) -> String {
     let mut all: Vec<&Reviewer> = all.into_iter().collect();
-    all.sort();
+    all.sort_unstable();
     all.dedup();
     let names: Vec<String> = all
         .into_iter()
