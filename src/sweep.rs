@@ -62,7 +62,8 @@ pub async fn run(job: Job<'_>) -> Result<Over, Failure> {
     let (mut swept, live) = unfinished(&job, &github).await?;
     tracing::info!("{} unfinished rollouts found", swept.rollouts.len());
     if job.inputs.dry_run {
-        let outputs = Outputs { result: Outcome::Skipped, ..swept.outputs() };
+        let result = if swept.refused { Outcome::Failed } else { Outcome::Skipped };
+        let outputs = Outputs { result, ..swept.outputs() };
         return Ok(Over { pass: !swept.refused, summary: swept.summary(), outputs });
     }
     job.files.outputs(&swept.outputs().lines());
