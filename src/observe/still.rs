@@ -43,7 +43,6 @@ impl Observer {
         }
         let before = TimeDelta::from_std(margin).ok().and_then(|margin| written.checked_sub_signed(margin));
         let still = |deployment: &Deployment| match &deployment.progress {
-            Progress::Planned => named(&seen, &rollout.id(deployment), &deployment.planned.workflow).is_none(),
             Progress::Intended { .. } => false,
             Progress::Followed(run) => seen.by_id.get(&run.id).is_some_and(|facts| {
                 let as_it_was = facts.attempt == run.attempt && !facts.completed();
@@ -52,7 +51,7 @@ impl Observer {
             Progress::Ended { run: Some(run), .. } => {
                 seen.by_id.get(&run.id).is_none_or(|facts| facts.attempt == run.attempt && facts.completed())
             }
-            Progress::Ended { run: None, .. } => {
+            Progress::Planned | Progress::Ended { run: None, .. } => {
                 named(&seen, &rollout.id(deployment), &deployment.planned.workflow).is_none()
             }
         };

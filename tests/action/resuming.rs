@@ -286,12 +286,7 @@ fn a_held_rollout_is_released_though_no_title_shows_ids() {
 
 #[test]
 fn a_holder_whose_comment_is_another_ones_dispatches_nothing_more() {
-    let mut world = world();
-    world.when(|run| run.inputs["component"] == *"vpc").takes(std::time::Duration::from_millis(1500));
-    let list = json!([component("vpc", "plat-dev", "dev", &[component("app", "plat-dev", "dev", &[])])]);
-    let stage = Stage::new(world, &list);
-    let child = stage.spawn();
-    stage.until("vpc runs", |world| world.sticky(PULL).is_some_and(|comment| comment.body.contains("1\u{a0}running")));
+    let (stage, child) = one_after_another();
     stage.github.world(|world| {
         let comment = world.sticky(PULL).unwrap().clone();
         let packed = deployment_approvals::report::comment::state_in(&comment.body).unwrap();
@@ -456,12 +451,7 @@ fn a_renamed_repository_is_not_deployed_again() {
 
 #[test]
 fn a_copy_whose_writer_was_killed_before_it_could_withdraw_is_cleared_away() {
-    let mut world = world();
-    world.when(|run| run.inputs["component"] == *"vpc").takes(std::time::Duration::from_millis(1500));
-    let list = json!([component("vpc", "plat-dev", "dev", &[component("app", "plat-dev", "dev", &[])])]);
-    let stage = Stage::new(world, &list);
-    let child = stage.spawn();
-    stage.until("vpc runs", |world| world.sticky(PULL).is_some_and(|comment| comment.body.contains("1\u{a0}running")));
+    let (stage, child) = one_after_another();
     let marker = stage.comment().lines().next().unwrap().to_owned();
     let (lost, quoted) = stage.github.world(|world| {
         let own = world.sticky(PULL).unwrap().clone();
