@@ -236,11 +236,17 @@ fn a_success_that_only_the_state_tells_of_is_not_believed() {
     assert_eq!(stage.github.world(|world| world.dispatches().len()), 1, "app must wait: {}", ended.log);
 }
 
-/// A first attempt, by hand, of a rollout whose workflow shows no ids and of which no comment tells.
-fn by_hand(deployed_before: bool) -> (Stage, crate::stage::Ended) {
+/// The world with a workflow whose titles show no ids.
+fn blind() -> simulated_github::World {
     let mut world = world();
     let blind = crate::stage::APPLY.replace(" | ${{ inputs.atmos_pro_run_id }}", "");
     world.workflow("atmos-terraform-apply.yaml", &blind);
+    world
+}
+
+/// A first attempt, by hand, of a rollout whose workflow shows no ids and of which no comment tells.
+fn by_hand(deployed_before: bool) -> (Stage, crate::stage::Ended) {
+    let world = blind();
     let mut stage = Stage::new(world, &json!([component("vpc", "plat-dev", "dev", &[])]));
     if deployed_before {
         stage.run().expect("succeeded", 0);
@@ -273,9 +279,7 @@ fn a_run_by_hand_of_what_nothing_ran_for_yet_deploys_it() {
 
 #[test]
 fn a_held_rollout_is_released_though_no_title_shows_ids() {
-    let mut world = world();
-    let blind = crate::stage::APPLY.replace(" | ${{ inputs.atmos_pro_run_id }}", "");
-    world.workflow("atmos-terraform-apply.yaml", &blind);
+    let world = blind();
     let list = json!([component("a", "plat-dev", "dev", &[]), component("b", "plat-dev", "dev", &[])]);
     let mut stage = Stage::new(world, &list).input("max-deployments", "1");
     stage.run().expect("held", 1);
