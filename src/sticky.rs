@@ -3,7 +3,7 @@
 //! Until this process holds the rollout, it gives way: what it writes replaces only what it has read. So
 //! neither a preview nor a refusal nor a second starter can overwrite a live state, however late it comes.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::{
     github::{Comment, Github, Trouble, Viewer},
@@ -21,8 +21,9 @@ pub struct Sticky {
     comment: Option<Comment>,
     /// This process holds the rollout: nobody else should write.
     held: Option<Held>,
-    /// The answer to a creation was missing: there may be a copy that lists did not show.
-    pub doubtful: bool,
+    /// When a write was last not answered. It may take effect after those that were: a copy that lists did not show, or
+    /// an older text.
+    doubtful: Option<Instant>,
 }
 
 /// How often a comment that was there is looked for before it is believed to be gone.
@@ -65,7 +66,7 @@ impl Sticky {
         let (viewer, comments) = futures_util::future::try_join(github.viewer(), github.comments(pull_request)).await?;
         let github = github.clone();
         let mut sticky =
-            Self { github, pull_request, key: key.to_owned(), viewer, comment: None, held: None, doubtful: false };
+            Self { github, pull_request, key: key.to_owned(), viewer, comment: None, held: None, doubtful: None };
         sticky.comment = sticky.oldest(comments);
         let found = match &sticky.comment {
             None => Found::Nothing,
@@ -90,6 +91,11 @@ impl Sticky {
     /// The comment's id and page.
     pub fn place(&self) -> Option<(u64, &str)> {
         self.comment.as_ref().map(|comment| (comment.id, comment.url.as_str()))
+    }
+
+    /// How long it may still take until every write has taken effect, if one was not answered.
+    pub fn doubtful(&self) -> Option<Duration> {
+        self.doubtful.map(|since| self.github.tempo().late.saturating_sub(since.elapsed()))
     }
 
     /// With another patience, for the last words.
@@ -122,6 +128,7 @@ impl Sticky {
     /// one.
     pub async fn holding(&mut self, nonce: &str) -> Result<Holding, Trouble> {
         let names = |body: &str| names(&read(body), nonce);
+        let settled = self.doubtful() == Some(Duration::ZERO);
         let comments = self.github.comments(self.pull_request).await?;
         let mut ours = self.ours(comments);
         let Some(mut oldest) = ours.next().or_else(|| self.comment.clone()) else {
@@ -159,6 +166,9 @@ impl Sticky {
         self.comment = Some(oldest);
         if let Some(held) = &mut self.held {
             held.since = Instant::now();
+        }
+        if settled {
+            self.doubtful = None;
         }
         Ok(Holding::Ours)
     }
@@ -218,13 +228,17 @@ impl Sticky {
         }
         let looks = self.unsure();
         match self.github.update_comment(known.id, body, async || self.allowed().await).await {
-            Ok(()) => {}
+            Ok(false) => {}
+            Ok(true) => self.doubtful = Some(Instant::now()),
             Err(trouble @ Trouble::NotFound { .. }) if self.held.is_some() => return Err(trouble),
             Err(Trouble::NotFound { .. }) => return Ok(false),
             // It may be this very text that is there now, from a try that was not answered.
             Err(Trouble::Overtaken) if self.says(known.id, body).await? => {}
             Err(Trouble::Overtaken) => return Ok(false),
-            Err(trouble) => return Err(trouble),
+            Err(trouble) => {
+                self.doubtful = Some(Instant::now());
+                return Err(trouble);
+            }
         }
         if let Some(comment) = &mut self.comment {
             body.clone_into(&mut comment.body);
@@ -254,7 +268,7 @@ impl Sticky {
                     return Ok(());
                 }
                 Err(Trouble::Unanswered { .. }) => {
-                    self.doubtful = true;
+                    self.doubtful = Some(Instant::now());
                     let comments = self.github.comments(self.pull_request).await?;
                     let written = comment::state_in(body);
                     if let Some(mut comment) =
@@ -282,7 +296,7 @@ impl Sticky {
         while let Some(known) = &self.comment {
             match self.github.update_comment_once(known.id, body, async || self.allowed().await).await {
                 Ok(()) => break,
-                Err(Trouble::Unanswered { .. }) => {}
+                Err(Trouble::Unanswered { .. }) => self.doubtful = Some(Instant::now()),
                 // It may be this very text that is there now, from a try that was not answered.
                 Err(Trouble::Overtaken) if self.says(known.id, body).await? => break,
                 Err(Trouble::Overtaken | Trouble::NotFound { .. }) => return Ok(false),

@@ -20,6 +20,9 @@ pub struct Tempo {
     pub between_writes: Duration,
     /// A dispatch whose run does not show up within this time is lost.
     pub lost: Duration,
+    /// After a write was not answered it may take effect for so long: GitHub ends a request after 10 s.
+    /// <https://docs.github.com/en/rest/using-the-rest-api/troubleshooting-the-rest-api#timeouts>
+    pub late: Duration,
     /// From taking a rollout to looking whether that stands.
     pub settle: Duration,
     /// A holder that has not read this long that it holds looks before it writes.
@@ -49,6 +52,7 @@ impl Tempo {
             limited: Duration::from_secs(60),
             between_writes: Duration::from_secs(1),
             lost: Duration::from_secs(300),
+            late: Duration::from_secs(10),
             settle: Duration::from_secs(1),
             sure: Duration::from_secs(60),
             push_link: Duration::from_secs(60),
@@ -71,6 +75,7 @@ impl Tempo {
             limited: real.limited / speed,
             between_writes: real.between_writes / speed,
             lost: real.lost / speed,
+            late: (real.late / speed).max(Duration::from_secs(1)),
             settle: real.settle / speed,
             sure: real.sure / speed,
             push_link: real.push_link / speed,

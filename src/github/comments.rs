@@ -184,13 +184,14 @@ impl Github {
         }
     }
 
-    /// Replaces a comment's text, as long as that is `allowed`, which is asked right before each try.
+    /// Replaces a comment's text, as long as that is `allowed`, which is asked right before each try. Tells whether a
+    /// try was not answered, and so may still take effect.
     pub async fn update_comment(
         &self,
         id: u64,
         body: &str,
         allowed: impl AsyncFn() -> Result<(), Trouble>,
-    ) -> Result<(), Trouble> {
+    ) -> Result<bool, Trouble> {
         self.edit_comment(id, body, Repeat::Always, allowed).await
     }
 
@@ -201,7 +202,7 @@ impl Github {
         body: &str,
         allowed: impl AsyncFn() -> Result<(), Trouble>,
     ) -> Result<(), Trouble> {
-        self.edit_comment(id, body, Repeat::Never, allowed).await
+        self.edit_comment(id, body, Repeat::Never, allowed).await.map(drop)
     }
 
     async fn edit_comment(
@@ -210,11 +211,11 @@ impl Github {
         body: &str,
         repeat: Repeat,
         allowed: impl AsyncFn() -> Result<(), Trouble>,
-    ) -> Result<(), Trouble> {
+    ) -> Result<bool, Trouble> {
         let path = format!("{}/issues/comments/{id}", self.repo);
         let body = json!({ "body": body }).to_string();
         let call = Call::write(Method::PATCH, &path, Some(body), repeat, Kind::Write);
-        self.http.send_while(&call, allowed).await.map(drop)
+        self.http.send_while(&call, allowed).await.map(|reply| reply.doubtful)
     }
 
     /// Deletes a comment; one that is gone already is fine.

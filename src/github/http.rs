@@ -125,6 +125,8 @@ pub struct Reply {
     pub headers: HeaderMap,
     /// The body.
     pub body: Bytes,
+    /// A try before it was sent and not answered: it may still take effect, after this one.
+    pub doubtful: bool,
 }
 
 /// The client, cheap to clone.
@@ -272,7 +274,7 @@ impl Http {
         allowed: impl AsyncFn() -> Result<(), Trouble>,
     ) -> Result<Reply, Trouble> {
         let mut pauses = Pauses::new(self.tempo);
-        let mut last = None;
+        let (mut last, mut doubtful) = (None, false);
         let (mut tries, mut denials) = (0u32, 0);
         loop {
             self.patience.check(last.clone())?;
@@ -285,7 +287,7 @@ impl Http {
             allowed().await?;
             let (pause, why) = match self.attempt(call, uri).await? {
                 Ok(reply) => match sort(call, reply) {
-                    Ok(Sorted::Done(reply)) => return Ok(reply),
+                    Ok(Sorted::Done(reply)) => return Ok(Reply { doubtful, ..reply }),
                     Ok(Sorted::Limited(asked, why)) => {
                         let pause = pauses.limited(asked);
                         tracing::info!("{}: {why}; waiting {}", call.what(), humantime::format_duration(whole(pause)));
@@ -293,6 +295,7 @@ impl Http {
                     }
                     Ok(Sorted::Broken(asked, why)) => {
                         let why = self.broken(call, true, why)?;
+                        doubtful = true;
                         (pauses.broken(asked), why)
                     }
                     Err(denied @ Trouble::NotFound { .. }) if denials + 1 < call.denials => {
@@ -302,7 +305,10 @@ impl Http {
                     Err(trouble) => return Err(trouble),
                 },
                 Err(silence) if silence.untrusted => return Err(Trouble::Untrusted(silence.why)),
-                Err(silence) => (pauses.broken(None), self.broken(call, silence.sent, silence.why)?),
+                Err(silence) => {
+                    doubtful |= silence.sent;
+                    (pauses.broken(None), self.broken(call, silence.sent, silence.why)?)
+                }
             };
             self.patience.pause(pause, Some(why.clone())).await?;
             if call.repeat == Repeat::Never {
@@ -400,7 +406,7 @@ impl Http {
             .map_err(|error| Silence::after(&format!("the answer broke off: {error}")))?
             .to_bytes();
         tracing::debug!("{} {uri} → {}", call.method, parts.status.as_u16());
-        let reply = Reply { status: parts.status, headers: parts.headers, body };
+        let reply = Reply { status: parts.status, headers: parts.headers, body, doubtful: false };
         self.shared.budget.lock().unwrap_or_else(PoisonError::into_inner).note(&reply.headers);
         if let Some(version) = reply.headers.get("x-github-enterprise-version").and_then(|value| value.to_str().ok()) {
             self.note_version(version);

@@ -25,9 +25,8 @@ impl Watch<'_> {
         };
         let seen = ready.iter().all(shown);
         // Who has just taken the rollout has just looked.
-        let doubtful = self.case.sticky.as_ref().is_some_and(|sticky| sticky.doubtful);
         let just_taken = self.taken.take().is_some_and(|taken| taken.elapsed() < self.case.job.tempo.settle);
-        if (doubtful || !just_taken) && !self.still_holds().await? {
+        if (self.doubtful().is_some() || !just_taken) && !self.still_holds().await? {
             return Ok(());
         }
         ready.truncate(if seen { BATCH } else { BATCH_UNSEEN });

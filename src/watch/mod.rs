@@ -20,12 +20,13 @@ use crate::{
     context::Origin,
     decide::{self, Decision},
     fresh,
-    github::{Github, Trouble},
+    github::{Github, Patience, Trouble},
     observe::Observer,
     preflight::Checked,
     report::{Watcher, annotations, changes},
     rollout::{Deployment, Progress, Rollout, Standing, Status},
     state::Stage,
+    sticky::Sticky,
 };
 
 /// Why a watch ended.
@@ -212,16 +213,13 @@ impl Watch<'_> {
     async fn show_end_of_pass(&mut self, finished: bool) -> Result<(), Trouble> {
         let stage = if finished { Stage::Finished } else { Stage::Live };
         let watcher = if self.case.job.inputs.wait { Watcher::Here } else { Watcher::Later };
-        if finished && self.case.sticky.as_ref().is_some_and(|sticky| sticky.doubtful) && !self.still_holds().await? {
-            return Ok(());
-        }
         if stage == Stage::Live && watcher == Watcher::Here && !self.case.github.spares_an_edit() {
             self.tell_outputs();
             return Ok(());
         }
         let patience = self.case.job.patience.within(self.case.job.tempo.one_edit);
-        self.write_by(&self.case.github.with_patience(patience));
-        let shown = self.show(stage, &watcher).await;
+        self.write_by(&self.case.github.with_patience(patience.clone()));
+        let shown = self.show_until_sure(stage, &watcher, &patience).await;
         self.write_by(&self.case.github.clone());
         match shown {
             Err(Trouble::OutOfTime { last }) if finished || self.case.job.patience.check(None).is_ok() => {
@@ -235,6 +233,28 @@ impl Watch<'_> {
             }
             other => other,
         }
+    }
+
+    /// Shows, and where nobody would show again, sees to it that no late write is the last word.
+    async fn show_until_sure(&mut self, stage: Stage, watcher: &Watcher, patience: &Patience) -> Result<(), Trouble> {
+        let last = stage == Stage::Finished || *watcher == Watcher::Later;
+        loop {
+            // What was not answered has taken effect by now, or never will.
+            if self.doubtful() == Some(Duration::ZERO) && !self.still_holds().await? {
+                return Ok(());
+            }
+            self.show(stage, watcher).await?;
+            let Some(late) = self.doubtful().filter(|_| last && !self.overtaken) else {
+                return Ok(());
+            };
+            if patience.pause(late, None).await.is_err() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn doubtful(&self) -> Option<Duration> {
+        self.case.sticky.as_ref().and_then(Sticky::doubtful)
     }
 
     /// Has the comment written with another patience.

@@ -6,6 +6,7 @@
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener as StdListener, TcpStream as StdStream};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::thread;
@@ -38,6 +39,8 @@ struct State {
     world: Mutex<World>,
     turnstile: Arc<Turnstile<()>>,
     hooks: Mutex<Vec<Hook>>,
+    /// Requests that hang: they have yet to take effect, whether or not anybody still waits for them.
+    hanging: AtomicUsize,
 }
 
 /// What a hook does.
@@ -62,8 +65,12 @@ impl Github {
         let address = listener.local_addr().expect("an address");
         world.api_url = format!("http://{address}{}", if world.enterprise { "/api/v3" } else { "" });
         let (alive, gone) = oneshot::channel();
-        let state =
-            State { world: Mutex::new(world), turnstile: Arc::new(Turnstile::new(())), hooks: Mutex::new(Vec::new()) };
+        let state = State {
+            world: Mutex::new(world),
+            turnstile: Arc::new(Turnstile::new(())),
+            hooks: Mutex::new(Vec::new()),
+            hanging: AtomicUsize::new(0),
+        };
         let github = Github { state: Arc::new(state), address, _alive: Arc::new(alive) };
         let state = Arc::clone(&github.state);
         thread::spawn(move || serve(listener, &state, gone));
@@ -107,6 +114,13 @@ impl Github {
 
     fn hook(&self, when: When, moment: Moment, run: impl FnOnce() + Send + 'static) {
         lock(&self.state.hooks).push(Hook { when, moment, run: Box::new(run) });
+    }
+
+    /// Waits until whatever hung has taken effect.
+    pub fn wait_for_the_late(&self) {
+        while self.state.hanging.load(Ordering::SeqCst) > 0 {
+            thread::sleep(Duration::from_millis(2));
+        }
     }
 
     /// Looks at the world every millisecond or so until it shows something, for at most so long.
@@ -194,12 +208,17 @@ async fn exchange(
         return Err(Reset);
     }
     let arrival = lock(&state.world).arrive(request);
+    let hangs = matches!(arrival.fault, Some(Fault::HangBefore(_)));
     if let Some(Fault::HangBefore(time)) = arrival.fault {
+        state.hanging.fetch_add(1, Ordering::SeqCst);
         drop(turn);
         tokio::time::sleep(time).await;
         turn = Arc::clone(&state.turnstile).lock_owned().await;
     }
     let answer = lock(&state.world).answer(&arrival);
+    if hangs {
+        state.hanging.fetch_sub(1, Ordering::SeqCst);
+    }
     if let Some(hook) = state.take_hook(&arrival.info, Moment::Effect) {
         run(hook).await;
         if is_gone(&socket) {
