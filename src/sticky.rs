@@ -3,7 +3,10 @@
 //! Until this process holds the rollout, it gives way: what it writes replaces only what it has read. So
 //! neither a preview nor a refusal nor a second starter can overwrite a live state, however late it comes.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use crate::{
     github::{Comment, Github, Trouble, Viewer},
@@ -271,9 +274,9 @@ impl Sticky {
                     self.doubtful = Some(Instant::now());
                     let comments = self.github.comments(self.pull_request).await?;
                     let written = comment::state_in(body);
-                    if let Some(mut comment) =
-                        self.oldest(comments).filter(|comment| comment::state_in(&comment.body) == written)
-                    {
+                    let same = |comment: &Comment| comment::state_in(&comment.body) == written;
+                    let own = self.ours(comments).find(same);
+                    if let Some(mut comment) = own {
                         body.clone_into(&mut comment.body);
                         self.comment = Some(comment);
                         return Ok(());
@@ -309,7 +312,7 @@ impl Sticky {
             Some(comment) => body.clone_into(&mut comment.body),
             None => self.create(body).await?,
         }
-        self.github.settle().await?;
+        self.github.wait(self.github.tempo().settle).await?;
         self.stands(nonce).await
     }
 
@@ -339,14 +342,28 @@ impl Sticky {
         Ok(own == self.comment.as_ref().map(|comment| comment.id))
     }
 
-    /// Deletes the comment if it is not the oldest of ours: it is a copy that lost.
+    /// Deletes what this process wrote if it is not the oldest of ours: copies that lost. There are several where a
+    /// creation was not answered.
     async fn withdraw(&mut self) -> Result<(), Trouble> {
-        let oldest = self.oldest(self.github.comments(self.pull_request).await?);
-        if let (Some(copy), Some(oldest)) = (&self.comment, &oldest)
-            && copy.id != oldest.id
-        {
-            self.github.delete_comment(copy.id).await?;
-            self.comment = Some(oldest.clone());
+        if let Some(late) = self.doubtful() {
+            self.github.wait(late).await?;
+        }
+        let Some(own) = self.comment.clone() else {
+            return Ok(());
+        };
+        let mut ours = self.ours(self.github.comments(self.pull_request).await?);
+        let Some(oldest) = ours.next() else {
+            return Ok(());
+        };
+        let written = comment::state_in(&own.body);
+        let same = ours.filter(|copy| written.is_some() && comment::state_in(&copy.body) == written);
+        let mut copies: BTreeSet<u64> = same.map(|copy| copy.id).collect();
+        if own.id != oldest.id {
+            copies.insert(own.id);
+            self.comment = Some(oldest);
+        }
+        for copy in copies {
+            self.github.delete_comment(copy).await?;
         }
         Ok(())
     }

@@ -342,9 +342,9 @@ impl Http {
         self.tempo
     }
 
-    /// Waits for as long as another process's write may take.
-    pub async fn settle(&self) -> Result<(), Trouble> {
-        self.patience.pause(self.tempo.settle, None).await
+    /// Waits.
+    pub async fn wait(&self, length: Duration) -> Result<(), Trouble> {
+        self.patience.pause(length, None).await
     }
 
     async fn pace(&self, kind: Kind) -> Result<(), Trouble> {

@@ -16,6 +16,8 @@ mod runs;
 mod silence;
 mod workflows;
 
+use std::time::Duration;
+
 use serde::{Deserialize, de::DeserializeOwned};
 
 use self::http::{Call, Http, Reply};
@@ -130,12 +132,12 @@ impl Github {
         self.http.tempo()
     }
 
-    /// Waits for as long as another process's write may take.
+    /// Waits.
     ///
     /// # Errors
     /// Patience ended.
-    pub async fn settle(&self) -> Result<(), Trouble> {
-        self.http.settle().await
+    pub async fn wait(&self, length: Duration) -> Result<(), Trouble> {
+        self.http.wait(length).await
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Trouble> {

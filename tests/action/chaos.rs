@@ -13,12 +13,12 @@ use std::{
     time::Duration,
 };
 
-use deployment_approvals::{report, state};
 use serde_json::{Value, json};
 use simulated_github::{Dispatch, Github, ReviewState, Run, When, World};
 
 use crate::{
     chance::{self, Act, Decision, Deed, Drawn},
+    memory::with_memory,
     stage::{Ended, PULL, Stage, component, play_all, quick_world},
 };
 
@@ -350,10 +350,7 @@ fn who_writes_a_deleted_comment_anew_and_finds_an_older_one_dispatches_nothing()
     stage.github.after_effect(When::get("/issues/{issue_number}/comments"), move || {
         github.world(|world| {
             let old = world.sticky(PULL).unwrap().clone();
-            let packed = report::comment::state_in(&old.body).unwrap();
-            let mut record = state::decode(packed).unwrap();
-            record.hand.nonce = "another".to_owned();
-            let body = old.body.replace(packed, &state::encode(&record));
+            let body = with_memory(&old.body, |record| record.hand.nonce = "another".to_owned());
             world.delete_comment(old.id, "hubot");
             world.comment(PULL, world.identity.clone(), &body);
         });

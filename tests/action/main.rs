@@ -20,6 +20,7 @@ mod events;
 mod examples;
 mod faults;
 mod leaving;
+mod memory;
 mod mistakes;
 mod model;
 mod network;

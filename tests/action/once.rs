@@ -14,7 +14,10 @@ use simulated_github::{
     When, World,
 };
 
-use crate::stage::{APPLY, PULL, Stage, component, quick_world, will_say};
+use crate::{
+    memory::record_in,
+    stage::{APPLY, PULL, Stage, component, quick_world, will_say},
+};
 
 fn first_then_second() -> Value {
     json!([component("first", "plat-prod", "prod", &[component("second", "plat-dev", "dev", &[])])])
@@ -299,7 +302,7 @@ fn a_sweep_that_is_stopped_tells_of_every_rollout_it_found() {
     stage.until("the first was passed over", |world| {
         world.exchanges.iter().any(|exchange| exchange.path.ends_with("/pulls/42"))
             && world.sticky(PULL).is_some_and(|comment| {
-                let record = state::decode(state_in(&comment.body).unwrap()).unwrap();
+                let record = record_in(&comment.body);
                 record.hand.run == 7_000_000_003 && record.hand.released
             })
     });

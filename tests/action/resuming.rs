@@ -4,12 +4,15 @@ use serde_json::json;
 use simulated_github::{
     Fault,
     ReviewState::{Approved, Rejected},
-    User, When,
+    When,
 };
 
-use crate::stage::{PULL, Stage, component, will_say, world};
+use crate::{
+    memory::one_after_another,
+    stage::{PULL, Stage, component, will_say, world},
+};
 
-fn one_in_prod() -> serde_json::Value {
+pub fn one_in_prod() -> serde_json::Value {
     json!([component("vpc", "plat-prod", "prod", &[])])
 }
 
@@ -53,38 +56,6 @@ fn a_finished_rollout_is_tried_again_only_where_it_did_not_succeed() {
         world.dispatches().iter().map(|dispatch| dispatch.inputs["atmos_pro_run_id"].to_owned()).collect()
     });
     assert_eq!(ids.iter().collect::<std::collections::BTreeSet<_>>().len(), 4, "each try has an id of its own");
-}
-
-#[test]
-fn a_comment_of_somebody_else_is_not_believed() {
-    let mut world = world();
-    let before = {
-        let stage = Stage::new(crate::stage::world(), &one_in_prod()).input("wait", "false");
-        stage.run();
-        stage.github.world(|world| world.sticky(PULL).unwrap().body.clone())
-    };
-    world.comment(PULL, User::named("mallory"), &before);
-    let stage = Stage::new(world, &one_in_prod()).input("wait", "false");
-    stage.run().expect("pending", 0);
-    assert_eq!(stage.github.world(|world| world.dispatches().len()), 1);
-    assert_eq!(stage.github.world(|world| world.comments_on(PULL).len()), 2);
-}
-
-#[test]
-fn a_state_that_names_a_foreign_run_is_not_believed() {
-    // A state whose run is of another workflow: the id in the title leads to the right one.
-    let mut stage = Stage::new(world(), &one_in_prod()).input("wait", "false");
-    stage.run().expect("pending", 0);
-    stage.github.world(|world| {
-        world.workflow("other.yml", "on: workflow_dispatch\njobs: {a: {runs-on: x, steps: [{run: x}]}}");
-        let run = world.dispatches()[0].run;
-        world.runs.get_mut(&run).unwrap().path = ".github/workflows/other.yml".to_owned();
-    });
-    stage.next_attempt();
-    let ended = stage.run();
-    ended.expect("pending", 0);
-    assert!(ended.log.contains("a wrong run was named"), "{}", ended.log);
-    assert_eq!(stage.github.world(|world| world.dispatches().len()), 1, "it is looked for, not sent again");
 }
 
 #[test]
@@ -208,34 +179,6 @@ fn two_copies_at_once_dispatch_once() {
     }
 }
 
-#[test]
-fn a_success_that_only_the_state_tells_of_is_not_believed() {
-    let mut world = world();
-    world.when(|run| run.inputs["component"] == *"vpc").takes(std::time::Duration::from_secs(60));
-    let list = json!([component("vpc", "plat-dev", "dev", &[component("app", "plat-dev", "dev", &[])])]);
-    let mut stage = Stage::new(world, &list).input("wait", "false");
-    stage.run().expect("pending", 0);
-    stage.github.world(|world| {
-        let comment = world.sticky(PULL).unwrap().clone();
-        let packed = deployment_approvals::report::comment::state_in(&comment.body).unwrap();
-        let mut record = deployment_approvals::state::decode(packed).unwrap();
-        let vpc = &mut record.rollout.deployments[0];
-        vpc.progress = deployment_approvals::rollout::Progress::Ended {
-            end: deployment_approvals::rollout::End::Succeeded,
-            reason: None,
-            at: record.rollout.started_at,
-            run: vpc.run().cloned(),
-            job: None,
-        };
-        let forged = comment.body.replace(packed, &deployment_approvals::state::encode(&record));
-        assert!(world.edit_comment(comment.id, "mallory", &forged));
-    });
-    stage.next_attempt();
-    let ended = stage.run();
-    ended.expect("pending", 0);
-    assert_eq!(stage.github.world(|world| world.dispatches().len()), 1, "app must wait: {}", ended.log);
-}
-
 /// The world with a workflow whose titles show no ids.
 fn blind() -> simulated_github::World {
     let mut world = world();
@@ -289,23 +232,6 @@ fn a_held_rollout_is_released_though_no_title_shows_ids() {
 }
 
 #[test]
-fn a_holder_whose_comment_is_another_ones_dispatches_nothing_more() {
-    let (stage, child) = one_after_another();
-    stage.github.world(|world| {
-        let comment = world.sticky(PULL).unwrap().clone();
-        let packed = deployment_approvals::report::comment::state_in(&comment.body).unwrap();
-        let mut record = deployment_approvals::state::decode(packed).unwrap();
-        record.hand.nonce = "another".to_owned();
-        let taken = comment.body.replace(packed, &deployment_approvals::state::encode(&record));
-        assert!(world.edit_comment(comment.id, "github-actions[bot]", &taken));
-    });
-    let ended = stage.wait(child);
-    assert_eq!(ended.code, Some(1), "{}", ended.log);
-    assert!(ended.log.contains("took this rollout over"), "{}", ended.log);
-    assert_eq!(stage.github.world(|world| world.dispatches().len()), 1);
-}
-
-#[test]
 fn a_run_that_was_seen_and_is_deleted_is_lost_after_a_few_looks_however_young() {
     let stage = Stage::new(world(), &one_in_prod()).input("timeout", "20s");
     let child = stage.spawn();
@@ -332,142 +258,6 @@ fn what_has_ended_does_not_wait_for_a_comment_that_cannot_be_written() {
     ended.expect("succeeded", 0);
     assert!(ended.log.contains("the comment could not be brought up to date"), "{}", ended.log);
     assert!(!ended.log.contains("the time-out of"), "{}", ended.log);
-}
-
-/// vpc runs for a while, and app needs it.
-fn one_after_another() -> (Stage, std::process::Child) {
-    let mut world = world();
-    world.when(|run| run.inputs["component"] == *"vpc").takes(std::time::Duration::from_millis(1500));
-    let list = json!([component("vpc", "plat-dev", "dev", &[component("app", "plat-dev", "dev", &[])])]);
-    let stage = Stage::new(world, &list);
-    let child = stage.spawn();
-    stage.until("vpc runs", |world| world.sticky(PULL).is_some_and(|comment| comment.body.contains("1\u{a0}running")));
-    (stage, child)
-}
-
-#[test]
-fn what_another_holder_dispatched_in_between_is_adopted_though_its_state_was_written_over() {
-    let (stage, child) = one_after_another();
-    let made = stage.github.world(|world| {
-        let comment = world.sticky(PULL).unwrap().clone();
-        let packed = deployment_approvals::report::comment::state_in(&comment.body).unwrap();
-        let rollout = deployment_approvals::state::decode(packed).unwrap().rollout;
-        let app = rollout.deployments.iter().find(|one| one.planned.component == "app").unwrap();
-        let (id, component) = (rollout.id(app), "app".to_owned());
-        let inputs = [("component", component.as_str()), ("stack", "plat-dev"), ("atmos_pro_run_id", id.as_str())];
-        world.trigger("atmos-terraform-apply.yaml", "workflow_dispatch", "hubot", &inputs)
-    });
-    let ended = stage.wait(child);
-    ended.expect("succeeded", 0);
-    let rows: serde_json::Value = serde_json::from_str(ended.output("deployments")).unwrap();
-    let app = rows.as_array().unwrap().iter().find(|row| row["component"] == "app").unwrap();
-    assert_eq!(app["run-id"], made, "{}", ended.log);
-    assert_eq!(stage.dispatched().get("app plat-dev"), None, "{}", ended.log);
-}
-
-#[test]
-fn a_comment_that_people_edit_or_damage_is_written_anew_and_the_rollout_goes_on() {
-    for damage in [false, true] {
-        let (stage, child) = one_after_another();
-        stage.github.world(|world| {
-            let comment = world.sticky(PULL).unwrap().clone();
-            let edited = if damage {
-                comment.body.replace("deployment-approvals-state ", "deployment-approvals-state !")
-            } else {
-                format!("{}\n\nThanks!", comment.body)
-            };
-            assert!(world.edit_comment(comment.id, "hubot", &edited));
-        });
-        let ended = stage.wait(child);
-        ended.expect("succeeded", 0);
-        assert_eq!(stage.dispatched().values().sum::<usize>(), 2, "{}", ended.log);
-        assert_eq!(stage.github.world(|world| world.comments_on(PULL).len()), 1);
-        assert!(stage.comment().contains("All 2 deployments succeeded"), "{}", stage.comment());
-    }
-}
-
-#[test]
-fn a_success_whose_run_was_deleted_is_kept_and_nothing_that_needs_it_is_dispatched() {
-    let mut world = world();
-    world.when(|run| run.inputs["component"] == *"dns").fails("terraform apply");
-    let list = json!([
-        component("vpc", "plat-dev", "dev", &[component("app", "plat-prod", "prod", &[])]),
-        component("dns", "plat-dev", "dev", &[]),
-    ]);
-    let mut stage = Stage::new(world, &list).input("wait", "false");
-    stage.run();
-    stage.until("both end", |world| (0..2).all(|index| world.dispatched(index).unwrap().status() == "completed"));
-    stage.github.world(|world| {
-        let comment = world.sticky(PULL).unwrap().clone();
-        let packed = deployment_approvals::report::comment::state_in(&comment.body).unwrap();
-        let mut record = deployment_approvals::state::decode(packed).unwrap();
-        let vpc = record.rollout.deployments.iter_mut().find(|one| one.planned.component == "vpc").unwrap();
-        let run = vpc.run().cloned().unwrap();
-        vpc.progress = deployment_approvals::rollout::Progress::Ended {
-            end: deployment_approvals::rollout::End::Succeeded,
-            reason: None,
-            at: record.rollout.started_at,
-            run: Some(run.clone()),
-            job: None,
-        };
-        let said = comment.body.replace(packed, &deployment_approvals::state::encode(&record));
-        assert!(world.edit_comment(comment.id, "hubot", &said));
-        world.delete_run(run.id);
-    });
-    for _ in 0..3 {
-        stage.next_attempt();
-        stage.run();
-    }
-    let ended = stage.run();
-    let mut statuses = ended.statuses();
-    statuses.sort();
-    assert_eq!(
-        statuses,
-        ["app plat-prod: skipped", "dns plat-dev: failed", "vpc plat-dev: succeeded"],
-        "{}",
-        ended.log
-    );
-    let sent = stage.dispatched();
-    assert_eq!((sent["vpc plat-dev"], sent.get("app plat-prod")), (1, None), "{}", ended.log);
-}
-
-#[test]
-fn a_renamed_repository_is_not_deployed_again() {
-    let mut stage = Stage::new(world(), &one_in_prod()).input("wait", "false");
-    stage.run().expect("pending", 0);
-    stage.github.world(|world| {
-        let comment = world.sticky(PULL).unwrap().clone();
-        let packed = deployment_approvals::report::comment::state_in(&comment.body).unwrap();
-        let mut record = deployment_approvals::state::decode(packed).unwrap();
-        record.rollout.subject.repository = "acme/before".to_owned();
-        let before = comment.body.replace(packed, &deployment_approvals::state::encode(&record));
-        assert!(world.edit_comment(comment.id, "github-actions[bot]", &before));
-        // Its title shows the id that was made of the name before.
-        let id = record.rollout.id(&record.rollout.deployments[0]);
-        let run = world.dispatched(0).unwrap().id;
-        let run = world.runs.get_mut(&run).unwrap();
-        run.title = format!("apply vpc in plat-prod | {id}");
-    });
-    stage.next_attempt();
-    stage.run().expect("pending", 0);
-    assert_eq!(stage.github.world(|world| world.dispatches().len()), 1);
-}
-
-#[test]
-fn a_copy_whose_writer_was_killed_before_it_could_withdraw_is_cleared_away() {
-    let (stage, child) = one_after_another();
-    let marker = stage.comment().lines().next().unwrap().to_owned();
-    let (lost, quoted) = stage.github.world(|world| {
-        let own = world.sticky(PULL).unwrap().clone();
-        (world.comment(PULL, own.author, &own.body), world.comment(PULL, "mallory", &format!("{marker}\nhi")))
-    });
-    stage.wait(child).expect("succeeded", 0);
-    stage.github.world(|world| {
-        let left: Vec<u64> = world.comments_on(PULL).iter().map(|comment| comment.id).collect();
-        assert!(!left.contains(&lost), "the copy stands");
-        assert!(left.contains(&quoted), "another's comment was deleted");
-        assert_eq!(left.len(), 2);
-    });
 }
 
 #[test]
