@@ -110,9 +110,17 @@ async fn begin_with(
     let only_preview = matches!(trigger, Trigger::Preview { .. });
     let given = Given::read(job.inputs, &job.context).map_err(Failure::Mistakes)?;
     let github = Github::new(&job.context, job.inputs, job.tempo, job.patience.clone())?;
+    let mut opened = None;
     let pulls = match (number, trigger) {
         (Some(number), trigger) => {
-            let mut pull = match github.pull(number).await {
+            let early = matches!(trigger, Trigger::Closed { merged: true, .. } | Trigger::Asked { .. });
+            let comment = async {
+                let wanted = early && job.inputs.comment && !job.inputs.dry_run;
+                if wanted { Some(Sticky::open(&github, number, &job.inputs.comment_key).await) } else { None }
+            };
+            let (pull, comment) = futures_util::future::join(github.pull(number), comment).await;
+            opened = comment;
+            let mut pull = match pull {
                 Err(Trouble::NotFound { .. }) if matches!(trigger, Trigger::Asked { .. }) => {
                     let what = "this repository has no such pull request, or the token may not read it";
                     return Err(format!("input `pull-request` is `{number}`: {what} (HTTP 404)").into());
@@ -138,7 +146,7 @@ async fn begin_with(
         }
         (None, _) => return Err("the event names no pull request".to_owned().into()),
     };
-    with_pull(job, github, pulls, Some(given), merge_event).await
+    with_pull(job, github, pulls, Some(given), merge_event, opened).await
 }
 
 /// A pull request that the event says was closed, once GitHub says so too: an answer that is older than the event must
@@ -170,6 +178,9 @@ async fn closed(
     Ok(pull)
 }
 
+/// The comment of a pull request, where it was looked for together with that: it saves a request's time.
+type Opened = Option<Result<(Sticky, Found), Trouble>>;
+
 /// Begins for a pull request that is known. Where nothing is `given`, nothing new can begin.
 ///
 /// # Errors
@@ -180,6 +191,7 @@ pub async fn with_pull<'a>(
     mut pulls: Vec<Pull>,
     given: Option<Given>,
     merge_event: bool,
+    opened: Opened,
 ) -> Result<Begun<'a>, Failure> {
     let pull = pulls.pop().ok_or_else(|| "the event names no pull request".to_owned())?;
     let together = pulls;
@@ -214,7 +226,10 @@ pub async fn with_pull<'a>(
     let hand = Hand { run: job.context.run_id, attempt: job.context.run_attempt, nonce: nonce(), ..Hand::default() };
     let mut case = Case { job, github, pull, together, subject, hand, sticky: None };
     let found = if case.job.inputs.comment && !case.job.inputs.dry_run {
-        let (sticky, found) = Sticky::open(&case.github, case.pull.number, &case.subject.comment_key).await?;
+        let (sticky, found) = match opened {
+            Some(opened) => opened?,
+            None => Sticky::open(&case.github, case.pull.number, &case.subject.comment_key).await?,
+        };
         case.sticky = Some(sticky);
         found
     } else {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::checks::Check;
+use crate::ordered::Ordered;
 
 /// A foreign name in one of our sentences. Reports show what stands between backticks as code, so the name
 /// must not hold one.
@@ -86,7 +87,7 @@ impl Finding {
 
     /// The components it concerns.
     pub fn concerning(self, components: impl IntoIterator<Item = String>) -> Self {
-        Self { components: components.into_iter().collect(), ..self }
+        Self { components: components.into_iter().ordered(), ..self }
     }
 
     /// The environment it concerns.

@@ -15,6 +15,7 @@ use crate::{
     finding::{Finding, Severity, quoted},
     github::{Folder, Github, Pull, Trouble},
     inputs::{Inputs, default_of},
+    ordered::Ordered,
     plan,
     workspace::{self, Unread},
 };
@@ -288,5 +289,5 @@ async fn gone(
     });
     let answers: Vec<Result<Vec<String>, Trouble>> = asked.buffered(AT_ONCE).collect().await;
     let gone: Vec<Vec<String>> = answers.into_iter().collect::<Result<_, _>>()?;
-    Ok(gone.into_iter().flatten().collect())
+    Ok(gone.into_iter().flatten().ordered())
 }

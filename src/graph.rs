@@ -1,5 +1,6 @@
 //! Dependencies: the order in which they allow things to happen, or the cycle that allows none.
 
+use crate::ordered::Ordered;
 use std::collections::BTreeSet;
 
 /// Orders `0..needs.len()` so that each comes after all it needs, otherwise as given.
@@ -7,16 +8,16 @@ use std::collections::BTreeSet;
 /// # Errors
 /// The members of one cycle, each needing the next and the last the first.
 pub fn order(needs: &[Vec<usize>]) -> Result<Vec<usize>, Vec<usize>> {
-    let mut missing: Vec<usize> = needs.iter().map(|needs| needs.iter().collect::<BTreeSet<_>>().len()).collect();
+    let mut missing: Vec<usize> = needs.iter().map(|needs| needs.iter().ordered::<BTreeSet<&usize>>().len()).collect();
     let mut needed_by: Vec<Vec<usize>> = vec![Vec::new(); needs.len()];
     for (index, needs) in needs.iter().enumerate() {
-        for need in needs.iter().collect::<BTreeSet<_>>() {
+        for need in needs.iter().ordered::<BTreeSet<&usize>>() {
             if let Some(list) = needed_by.get_mut(*need) {
                 list.push(index);
             }
         }
     }
-    let mut ready: BTreeSet<usize> = (0..needs.len()).filter(|index| missing.get(*index) == Some(&0)).collect();
+    let mut ready: BTreeSet<usize> = (0..needs.len()).filter(|index| missing.get(*index) == Some(&0)).ordered();
     let mut order = Vec::with_capacity(needs.len());
     while let Some(next) = ready.pop_first() {
         order.push(next);

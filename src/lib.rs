@@ -50,6 +50,7 @@ pub mod identity;
 pub mod inputs;
 pub mod json;
 pub mod observe;
+pub mod ordered;
 pub mod plan;
 pub mod post;
 pub mod preflight;

@@ -11,6 +11,7 @@ use crate::{
     begin::Job,
     event::{Commit, Push},
     github::{Github, Patience, Pull, Trouble},
+    ordered::Ordered,
     report::log,
 };
 
@@ -198,7 +199,7 @@ fn unlinked<'a>(links: Links<'a>, found: &BTreeMap<u64, Pull>) -> BTreeMap<u64, 
     let is_linked = |pull: &Pull| pull.merged_at.is_some() || found.contains_key(&pull.number);
     let bare = links.into_iter().filter(|(_, pulls)| !pulls.iter().any(is_linked));
     let named = bare.filter_map(|(commit, _)| Some((named(&commit.title)?, commit)));
-    named.filter(|(number, _)| !found.contains_key(number)).collect()
+    named.filter(|(number, _)| !found.contains_key(number)).ordered()
 }
 
 /// The pull request that a commit's title says it merged, in the words GitHub proposes for a merge or a squash.

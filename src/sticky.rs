@@ -10,6 +10,7 @@ use std::{
 
 use crate::{
     github::{Comment, Github, Trouble, Viewer},
+    ordered::Ordered,
     report::comment,
     state::{self, Record, Unreadable},
 };
@@ -357,7 +358,7 @@ impl Sticky {
         };
         let written = comment::state_in(&own.body);
         let same = ours.filter(|copy| written.is_some() && comment::state_in(&copy.body) == written);
-        let mut copies: BTreeSet<u64> = same.map(|copy| copy.id).collect();
+        let mut copies: BTreeSet<u64> = same.map(|copy| copy.id).ordered();
         if own.id != oldest.id {
             copies.insert(own.id);
             self.comment = Some(oldest);

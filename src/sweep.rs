@@ -183,7 +183,7 @@ fn read(pull: u64, body: &str) -> Result<Record, Unreadable> {
 async fn one(job: &Job<'_>, github: &Github, number: u64) -> (Option<Over>, Option<Failure>) {
     let begun = async {
         let pull = github.pull(number).await?;
-        begin::with_pull(job.clone(), github.clone(), vec![pull], None, false).await
+        begin::with_pull(job.clone(), github.clone(), vec![pull], None, false, None).await
     };
     let mut watch = match begun.await {
         Ok(Begun::Watch(watch)) => watch,

@@ -15,6 +15,7 @@ use crate::{
     config::{self, nearest},
     finding::quoted,
     json,
+    ordered::Ordered,
 };
 
 /// The keys of an item.
@@ -218,7 +219,7 @@ impl Take for Rows {
         if !seen.contains(&"component") {
             return Err(A::Error::missing_field("component"));
         }
-        item.fields = own.environment.iter().map(|name| ("environment".to_owned(), name.clone())).collect();
+        item.fields = own.environment.iter().map(|name| ("environment".to_owned(), name.clone())).ordered();
         self.items.push(Item { wish: Wish::Own(own), ..item });
         self.needs.push(needs);
         Ok(())

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::{Chosen, Item};
 use crate::config::{Config, Found, Pattern, Rule, merge};
+use crate::ordered::Ordered;
 
 /// A path that a pull request changes, or that a list names.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -46,7 +47,7 @@ pub fn folders(config: &Config, sights: &[Sight]) -> BTreeSet<String> {
     // Where nothing that was deleted goes anywhere, what is not deployed anyway need not be asked about.
     let destroys = config.rules.iter().any(|rule| rule.matcher.deleted && !rule.environments.is_empty());
     let doubtful = sights.iter().filter(|sight| sight.removed || sight.line.is_some());
-    let mut folders: BTreeSet<String> = doubtful.flat_map(|sight| homes(config, sight, destroys)).collect();
+    let mut folders: BTreeSet<String> = doubtful.flat_map(|sight| homes(config, sight, destroys)).ordered();
     for sight in sights.iter().filter(|sight| !sight.removed && sight.line.is_none()) {
         let parents = sight.path.match_indices('/').filter_map(|(at, _)| sight.path.get(..at));
         for parent in parents {

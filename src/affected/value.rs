@@ -9,6 +9,7 @@ use serde::{
 use serde_json::value::RawValue;
 
 use crate::finding::quoted;
+use crate::ordered::Ordered;
 
 /// A string.
 pub(super) struct Text<'de>(pub Cow<'de, str>);
@@ -130,7 +131,7 @@ impl<'de> Deserialize<'de> for Inputs {
                 quoted(&name)
             ))),
         });
-        texts.collect::<Result<_, _>>().map(Inputs)
+        Ok(Self(texts.collect::<Result<Vec<_>, _>>()?.into_iter().ordered()))
     }
 }
 

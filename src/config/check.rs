@@ -6,6 +6,7 @@ use super::{Config, Match, Pattern, Template, same_environment, template::list};
 use crate::{
     finding::{Finding, quoted},
     graph,
+    ordered::Ordered,
     yaml::Place,
 };
 
@@ -67,7 +68,7 @@ fn names_everything(config: &Config) -> bool {
 }
 
 fn literals(config: &Config) -> BTreeSet<&str> {
-    config.rules.iter().flat_map(|rule| &rule.environments).filter_map(Template::text).collect()
+    config.rules.iter().flat_map(|rule| &rule.environments).filter_map(Template::text).ordered()
 }
 
 /// Environments in `after` that neither a rule names nor `environments` lists.

@@ -1,6 +1,7 @@
 //! Patterns: a glob in which `{name}` captures. Most match segment by segment; the others become one regular
 //! expression each when the file is read.
 
+use crate::ordered::Ordered;
 use std::collections::BTreeMap;
 
 use regex_lite::Regex;
@@ -125,7 +126,7 @@ impl Pattern {
         }
         let groups = regex.captures(text)?;
         let captures =
-            self.names().filter_map(|name| Some((name.to_owned(), groups.name(name)?.as_str().to_owned()))).collect();
+            self.names().filter_map(|name| Some((name.to_owned(), groups.name(name)?.as_str().to_owned()))).ordered();
         Some(Found { captures, directory: self.directory(groups.get(1).map(|group| group.as_str())) })
     }
 

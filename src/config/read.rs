@@ -9,6 +9,7 @@ use super::{
 use crate::{
     checks::Check,
     finding::{Finding, Severity, quoted},
+    ordered::Ordered,
     plan::{unrendered, workflow_file},
     yaml::{self, Node, Place, Value},
 };
@@ -83,7 +84,7 @@ impl Reader {
             }
         }
         let captures: BTreeSet<String> =
-            config.rules.iter().flat_map(|rule| rule.matcher.names()).map(str::to_owned).collect();
+            config.rules.iter().flat_map(|rule| rule.matcher.names()).map(str::to_owned).ordered();
         config.defaults = self.settings(&fields, "", if config.rules.is_empty() { &none } else { &captures });
         config
     }
@@ -169,7 +170,7 @@ impl Reader {
                 Match::default()
             }
         };
-        let captures: BTreeSet<String> = matcher.names().map(str::to_owned).collect();
+        let captures: BTreeSet<String> = matcher.names().map(str::to_owned).ordered();
         let environments = match get("environment") {
             Some(node) => self.destination(node, &format!("{path}.environment"), &captures),
             None if !matches!(node.value, Value::Map(_)) => Vec::new(),
@@ -319,7 +320,7 @@ impl Reader {
             }
         };
         let own = NAMES.into_iter().filter(|name| scope.id || *name != "deployment_id");
-        let known: BTreeSet<&str> = own.chain(scope.captures.iter().map(String::as_str)).chain(FIELDS).collect();
+        let known: BTreeSet<&str> = own.chain(scope.captures.iter().map(String::as_str)).chain(FIELDS).ordered();
         let unknown: Vec<&str> = template.names().filter(|name| !known.contains(name)).collect();
         for name in unknown {
             let what = if name == "deployment_id" {

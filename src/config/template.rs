@@ -1,5 +1,6 @@
 //! Templates: text with `{{ name }}`, in which a name that is not known is an error.
 
+use crate::ordered::Ordered;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::LazyLock,
@@ -33,7 +34,7 @@ impl Template {
     pub fn parse(source: &str) -> Result<Self, String> {
         let template =
             ENGINE.template_from_str(source).map_err(|error| format!("is no usable template: {}", told(&error)))?;
-        let names = template.undeclared_variables(false).into_iter().collect();
+        let names = template.undeclared_variables(false).into_iter().ordered();
         let plain = !["{{", "{%", "{#"].iter().any(|mark| source.contains(mark));
         Ok(Self { source: source.to_owned(), names, plain })
     }
@@ -71,7 +72,7 @@ impl Template {
         }
         let used = values.iter().filter(|(name, _)| self.names.contains(*name));
         let context: BTreeMap<String, Value> =
-            used.map(|(name, value)| (name.clone(), Value::from(value.clone()))).collect();
+            used.map(|(name, value)| (name.clone(), Value::from(value.clone()))).ordered();
         ENGINE
             .template_from_str(&self.source)
             .and_then(|template| template.render(Value::from(context)))

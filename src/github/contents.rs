@@ -4,6 +4,7 @@
 //!
 //! <https://docs.github.com/en/rest/repos/contents#get-repository-content>
 
+use crate::ordered::Ordered;
 use std::collections::BTreeSet;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -64,7 +65,8 @@ impl Github {
             return Ok(Folder::Large);
         }
         let name = |entry: &Value| entry.get("name").and_then(Value::as_str).map(str::to_owned);
-        Ok(entries.iter().map(name).collect::<Option<_>>().map_or(Folder::Large, Folder::Has))
+        let names: Option<Vec<String>> = entries.iter().map(name).collect();
+        Ok(names.map_or(Folder::Large, |names| Folder::Has(names.into_iter().ordered())))
     }
 
     /// The text of a file at a ref.

@@ -22,6 +22,7 @@ use self::lists::{Lists, Reach, Seen};
 use crate::{
     github::{Github, Trouble},
     identity,
+    ordered::Ordered,
     preflight::Told,
     rollout::{Deployment, End, Phase, Progress, Proof, Rollout, Run},
     run::{RunFacts, Sighting, Time},
@@ -120,7 +121,7 @@ impl Observer {
             .iter()
             .filter(|deployment| deployment.planned.skip.is_none())
             .map(|deployment| &deployment.planned.workflow)
-            .collect();
+            .ordered();
         let mut seen = Seen::default();
         for workflow in workflows.clone() {
             let reach = Reach { since, open: HashSet::new(), all: true };

@@ -16,6 +16,7 @@ use crate::{
     config::Config,
     finding::{Finding, quoted},
     identity::Identity,
+    ordered::Ordered,
 };
 
 /// Stands in a planned input for the deployment's id: each try has its own, which is filled in when the
@@ -132,7 +133,7 @@ pub fn make(subject: &Subject, config: &Config, items: &[Item]) -> Result<(Vec<P
     if !findings.is_empty() {
         return Err(at_most(MOST_FINDINGS, findings.into_iter()));
     }
-    let present: BTreeSet<String> = mapped.iter().flatten().map(|planned| planned.environment.clone()).collect();
+    let present: BTreeSet<String> = mapped.iter().flatten().map(|planned| planned.environment.clone()).ordered();
     let mut warnings = config.warnings.clone();
     warnings.extend(config.doubts(&present));
     let planned = order::order(config, items, mapped).map_err(|finding| vec![finding])?;

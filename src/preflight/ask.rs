@@ -13,6 +13,7 @@ use super::{Answer, Facts, Open, Source, TestMerge, WorkflowFacts, by, environme
 use crate::{
     github::{Environment, Github, Policy, Trouble},
     inputs::EnvironmentCheck,
+    ordered::Ordered,
     workflow::{self, Declared},
 };
 
@@ -88,7 +89,7 @@ where
 {
     let answers: Vec<Result<T, Trouble>> = stream::iter(keys.clone()).map(ask).buffered(AT_ONCE).collect().await;
     let answers: Vec<T> = answers.into_iter().collect::<Result<_, _>>()?;
-    Ok(keys.into_iter().zip(answers).collect())
+    Ok(keys.into_iter().zip(answers).ordered())
 }
 
 /// Workflow files, as they are or as a merge would leave them.

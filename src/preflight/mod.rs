@@ -19,6 +19,7 @@ use crate::{
     finding::{self, Finding},
     github::{Environment, Github, Pattern, Pull, Trouble, WorkflowState},
     inputs::EnvironmentCheck,
+    ordered::Ordered,
     plan::Planned,
     rollout::{Deployment, Progress, Rollout},
     workflow::Declared,
@@ -202,7 +203,7 @@ pub async fn check(
     let listed = facts.environments.iter().flatten().flatten();
     let environments = listed.map(|environment| environments::complete(environment, &facts)).collect();
     let declared = |(source, facts): (Source, WorkflowFacts)| Some((source, facts.file.ok()?.ok()?));
-    let workflows = facts.workflows.into_iter().filter_map(declared).collect();
+    let workflows = facts.workflows.into_iter().filter_map(declared).ordered();
     Ok(Checked { findings, workflows, environments })
 }
 
@@ -227,5 +228,5 @@ fn by<'a, K: Ord>(open: &'a [Open<'a>], key: impl Fn(&Open<'a>) -> K) -> BTreeMa
 
 /// The names of components, each once.
 fn names(users: &[&Open<'_>]) -> BTreeSet<String> {
-    users.iter().map(|one| one.planned.name()).collect()
+    users.iter().map(|one| one.planned.name()).ordered()
 }

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{View, Watcher, fold, words};
 use crate::{
+    ordered::Ordered,
     plan::Planned,
     rollout::{Deployment, Standing, Status},
     run::Reviewer,
@@ -173,7 +174,7 @@ fn follow_up(view: &View<'_>, waiting: &[usize], asked: bool) -> String {
 
 /// What is blocked by these, directly or through others.
 fn followers<'a>(view: &'a View<'_>, waiting: &[usize]) -> Vec<&'a Planned> {
-    let mut reached: BTreeSet<usize> = waiting.iter().copied().collect();
+    let mut reached: BTreeSet<usize> = waiting.iter().copied().ordered();
     let mut followers = Vec::new();
     for (index, (deployment, standing)) in view.rows().enumerate() {
         let planned = &deployment.planned;

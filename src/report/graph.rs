@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use super::{View, escape, fold, words};
 use crate::{
+    ordered::Ordered,
     rollout::{Deployment, Standing},
     state::Stage,
 };
@@ -22,7 +23,7 @@ pub fn graph(view: &View<'_>, room: usize) -> String {
         .flat_map(|(index, deployment)| deployment.planned.needs.iter().map(move |need| (*need, index)))
         .take(MOST_EDGES + 1)
         .collect();
-    let nodes: BTreeSet<usize> = edges.iter().flat_map(|(need, index)| [*need, *index]).collect();
+    let nodes: BTreeSet<usize> = edges.iter().flat_map(|(need, index)| [*need, *index]).ordered();
     if edges.is_empty() || edges.len() > MOST_EDGES || nodes.len() > MOST_NODES {
         return String::new();
     }

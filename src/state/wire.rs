@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Hand, Record, Stage, VERSION};
 use crate::{
     context::Origin,
+    ordered::Ordered,
     plan::{Companion, Planned, Subject},
     rollout::{Deployment, End, Phase, Progress, Proof, Rollout, Run},
     run::{Review, Time},
@@ -169,7 +170,7 @@ impl Writer {
     fn row(&mut self, rollout: &Rollout, deployment: &Deployment) -> Row {
         let planned = &deployment.planned;
         let inputs =
-            planned.inputs.iter().map(|(name, value)| (name.clone(), cut(value, planned, &rollout.subject))).collect();
+            planned.inputs.iter().map(|(name, value)| (name.clone(), cut(value, planned, &rollout.subject))).ordered();
         let shape = Shape(self.word(&planned.workflow), self.word(&planned.git_ref), inputs);
         let words = [
             planned.stack.as_deref().unwrap_or_default(),
@@ -359,10 +360,10 @@ impl Reader<'_> {
             skip: some(self.word(skip)?),
             why: self.word(why)?,
         };
-        planned.inputs = inputs
-            .iter()
-            .map(|(name, written)| Some((name.clone(), paste(written, &planned, self.subject)?)))
-            .collect::<Option<_>>()?;
+        for (name, written) in inputs {
+            let value = paste(written, &planned, self.subject)?;
+            planned.inputs.insert(name.clone(), value);
+        }
         let mut deployment = Deployment {
             planned,
             tries: row.t,

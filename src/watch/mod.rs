@@ -22,6 +22,7 @@ use crate::{
     fresh,
     github::{Github, Patience, Trouble},
     observe::Observer,
+    ordered::Ordered,
     preflight::Checked,
     report::{Watcher, annotations, changes},
     rollout::{Deployment, Progress, Rollout, Standing, Status},
@@ -286,7 +287,7 @@ impl Watch<'_> {
         // What a look costs that finds something: the lists that changed, what holds a run back, who decided, and
         // the comment.
         let lists = self.rollout.deployments.iter().filter(|deployment| deployment.active());
-        let lists: BTreeSet<&str> = lists.map(|deployment| deployment.planned.workflow.as_str()).collect();
+        let lists: BTreeSet<&str> = lists.map(|deployment| deployment.planned.workflow.as_str()).ordered();
         let cost = lists.len() as u64 + 3;
         let base = self.case.job.inputs.poll_interval;
         let budget = self.case.github.budget();

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use self::expression::Scope;
 use crate::{
+    ordered::Ordered,
     plan::ID_MARK,
     yaml::{self, Key, Node, Value},
 };
@@ -127,7 +128,7 @@ fn event_in<'a>(trigger: &'a Node, event: &str) -> Option<&'a Node> {
 
 fn inputs(event: &Node) -> BTreeMap<String, Input> {
     let declared = event.get("inputs").map(Node::pairs).unwrap_or_default();
-    declared.iter().map(|(name, input)| (name.name.clone(), declare(name, input))).collect()
+    declared.iter().map(|(name, input)| (name.name.clone(), declare(name, input))).ordered()
 }
 
 fn declare(name: &Key, input: &Node) -> Input {
@@ -184,7 +185,7 @@ fn job((key, node): &(Key, Node)) -> Job {
         },
         uses: node.get("uses").and_then(Node::text).map(str::to_owned),
         matrix: node.get("strategy").is_some(),
-        with: with.iter().map(|(name, value)| (name.name.clone(), shown(value))).collect(),
+        with: with.iter().map(|(name, value)| (name.name.clone(), shown(value))).ordered(),
         line: environment.map_or(key, |(environment, _)| environment).place.line(),
     }
 }
@@ -194,7 +195,7 @@ impl Declared {
     /// and nobody set it.
     pub fn filled(&self, set: &BTreeMap<String, String>, merge_commit: &str, id: &str) -> BTreeMap<String, String> {
         let mut inputs: BTreeMap<String, String> =
-            set.iter().map(|(name, value)| (name.clone(), value.replace(ID_MARK, id))).collect();
+            set.iter().map(|(name, value)| (name.clone(), value.replace(ID_MARK, id))).ordered();
         for (name, value) in [("sha", merge_commit), ("atmos_pro_run_id", id), ("deployment_id", id)] {
             let name = self.inputs.keys().find(|declared| declared.eq_ignore_ascii_case(name));
             if let Some(name) = name
@@ -251,7 +252,7 @@ fn defaults(inputs: &BTreeMap<String, Input>) -> BTreeMap<String, Option<String>
         None if input.kind == "boolean" => Some("false".to_owned()),
         None => Some(String::new()),
     };
-    inputs.iter().map(|(name, input)| (name.to_ascii_lowercase(), value(input))).collect()
+    inputs.iter().map(|(name, input)| (name.to_ascii_lowercase(), value(input))).ordered()
 }
 
 impl Job {
