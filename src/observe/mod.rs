@@ -175,8 +175,8 @@ impl Observer {
                 continue;
             };
             self.missing.remove(&index);
-            if deployment.run().is_some_and(|known| facts.attempt < known.attempt) {
-                // An old list: a newer attempt is known.
+            if deployment.run().is_some_and(|known| facts.attempt < known.attempt) || self.has_ended(&facts) {
+                // An old list: a newer attempt is known, or this one's end.
                 continue;
             }
             let mut shown = identity::ids_in(&facts.title).peekable();
@@ -225,6 +225,12 @@ impl Observer {
         Ok((changed, moved))
     }
 
+    /// Whether this process has seen the end of the attempt that is told to go on. An attempt ends once.
+    fn has_ended(&self, facts: &RunFacts) -> bool {
+        let known = self.applied.get(&facts.id);
+        !facts.completed() && known.is_some_and(|known| known.completed() && known.attempt == facts.attempt)
+    }
+
     /// Fetches the details that the changes ask for, and applies them. What cannot be fetched now stays
     /// as it was, and is fetched at the next look. Tells whether anything changed.
     async fn ask_and_apply(
@@ -262,6 +268,9 @@ impl Observer {
                         *looks = if unexplained { *looks + 1 } else { 0 };
                         if !unexplained || *looks >= UNEXPLAINED {
                             self.applied.insert(run, sighting.run);
+                        } else {
+                            // It is asked about again, whatever comes: what was known before is true no longer.
+                            self.applied.remove(&run);
                         }
                     }
                 }
