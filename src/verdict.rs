@@ -118,26 +118,18 @@ fn judge(deployment: &Deployment, sighting: &Sighting) -> (End, Option<String>, 
     let culprit = jobs.iter().find(|job| job.ran && bad(job)).or_else(|| jobs.iter().find(|job| bad(job)));
     match conclusion {
         "success" => (End::Succeeded, None, None),
-        "failure" => failure(deployment, sighting, jobs, culprit),
+        "failure" => failure(deployment, sighting, culprit),
         "cancelled" => (End::Cancelled, cancelled(jobs, sighting.jobs.is_some()), culprit.map(|job| job.id)),
         "timed_out" => (End::TimedOut, culprit.map(describe), culprit.map(|job| job.id)),
         word => (End::Failed, Some(format!("GitHub's conclusion is {}", quoted(word))), culprit.map(|job| job.id)),
     }
 }
 
-fn failure(
-    deployment: &Deployment,
-    sighting: &Sighting,
-    jobs: &[Job],
-    culprit: Option<&Job>,
-) -> (End, Option<String>, Option<u64>) {
+fn failure(deployment: &Deployment, sighting: &Sighting, culprit: Option<&Job>) -> (End, Option<String>, Option<u64>) {
     // A rejection counts only if the gated job of this attempt never started, and a job that ran and failed is
     // a failure whoever rejected another. A sibling that was cancelled because of it did not fail by itself.
-    let failed = |job: &Job| matches!(job.conclusion.as_deref(), Some("failure" | "timed_out"));
     let told = sighting.jobs.is_some();
-    let idle = |job: &Job| !job.ran && job.conclusion.as_deref() != Some("success");
-    let never_started =
-        told && (jobs.is_empty() || jobs.iter().any(idle)) && !jobs.iter().any(|job| job.ran && failed(job));
+    let never_started = sighting.jobs.as_deref().is_some_and(never_started);
     let first = sighting.run.attempt == 1;
     let refusal = refusal(deployment, sighting).filter(|_| never_started || (!told && first));
     // Where nobody saw it wait, it was at its gate all the time.
@@ -150,6 +142,21 @@ fn failure(
         return (End::Rejected, Some(rejection(review)), None);
     }
     (End::Failed, culprit.map(describe), culprit.map(|job| job.id))
+}
+
+/// Whether the gated job was never started, and no other is to blame.
+fn never_started(jobs: &[Job]) -> bool {
+    let failed = |job: &Job| matches!(job.conclusion.as_deref(), Some("failure" | "timed_out"));
+    let idle = |job: &Job| !job.ran && job.conclusion.as_deref() != Some("success");
+    (jobs.is_empty() || jobs.iter().any(idle)) && !jobs.iter().any(|job| job.ran && failed(job))
+}
+
+/// Whether a run failed though none of its jobs did and nobody rejected it: the list of reviews may be old.
+pub fn is_unexplained(sighting: &Sighting) -> bool {
+    let rejected = |reviews: &Vec<Review>| reviews.iter().any(|review| review.state == "rejected");
+    sighting.run.conclusion.as_deref() == Some("failure")
+        && sighting.jobs.as_deref().is_some_and(never_started)
+        && sighting.reviews.as_ref().is_some_and(|reviews| !rejected(reviews))
 }
 
 /// The last rejection that can be of this attempt. It stays in the list for ever, and nothing there tells of which

@@ -37,8 +37,11 @@ const PATIENCE: u32 = 2;
 const DENIALS: u32 = 3;
 /// Looks at which a waiting run may have nothing that holds it back before it is asked about no more.
 const UNEXPLAINED: u32 = 3;
+/// How often reviews are asked for again that do not explain why a run failed whose jobs never started.
+const LATE: u32 = 2;
 /// Looks a process must have made before it gives a dispatch up.
 const LOOKS: u32 = 3;
+
 /// Remembers what was last seen, so that only changes cost requests.
 #[derive(Debug)]
 pub struct Observer {
@@ -324,7 +327,15 @@ async fn sighting(github: &Github, run: RunFacts, details: Details, now: Time) -
     let reviews = ask(details.reviews, github.reviews(id, now));
     let jobs = ask(details.jobs, github.jobs(id));
     let (gates, reviews, jobs) = futures_util::future::try_join3(gates, reviews, jobs).await?;
-    Ok(Sighting { run, gates, reviews, jobs })
+    let mut sighting = Sighting { run, gates, reviews, jobs };
+    for tries in 0..LATE {
+        if !verdict::is_unexplained(&sighting) {
+            break;
+        }
+        github.back_off(tries).await?;
+        sighting.reviews = ask(true, github.reviews(id, now)).await?;
+    }
+    Ok(sighting)
 }
 
 async fn ask<T>(wanted: bool, request: impl Future<Output = Result<T, Trouble>>) -> Result<Option<T>, Trouble> {

@@ -6,7 +6,11 @@
 use std::{thread, time::Duration};
 
 use serde_json::{Value, json};
-use simulated_github::{Fault, ReviewState::Approved, When, World};
+use simulated_github::{
+    Fault,
+    ReviewState::{Approved, Rejected},
+    When, World,
+};
 
 use crate::stage::{PULL, Stage, component, play_all, quick_world, will_say};
 
@@ -100,6 +104,16 @@ fn what_an_old_list_undid_is_told_again_by_the_next() {
     let (waits, runs) = (last("waits for approval"), last("1\u{a0}running"));
     assert!(waits.is_some(), "the old list was not seen: {bodies:#?}");
     assert!(runs > waits, "{bodies:#?}");
+}
+
+#[test]
+fn a_rejection_that_github_lists_late_is_no_failure() {
+    let mut world = quick_world();
+    will_say(&mut world, "vpc", "prod", Rejected, "not today");
+    world.faults.times(2, When::get("/approvals"), Fault::Status(200, json!([])));
+    let stage = Stage::new(world, &json!([component("vpc", "plat-prod", "prod", &[])]));
+    stage.run().expect("rejected", 1);
+    assert!(stage.comment().contains("not today"), "{}", stage.comment());
 }
 
 /// Requests of the story that the README speaks of.
