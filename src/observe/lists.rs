@@ -51,9 +51,18 @@ pub(super) struct Seen {
 }
 
 impl Lists {
+    /// Reads the lists of several workflows, each as far as it is of use.
+    pub async fn read_all(&mut self, github: &Github, reaches: HashMap<String, Reach>) -> Result<Seen, Trouble> {
+        let mut seen = Seen::default();
+        for (workflow, reach) in reaches {
+            self.read(github, &workflow, reach, &mut seen).await?;
+        }
+        Ok(seen)
+    }
+
     /// Reads a workflow's list as far as it is of use. Few runs that are far down are cheaper asked for one by
     /// one: their answers stay the same while the list's pages change with every new run.
-    pub async fn read(
+    async fn read(
         &mut self,
         github: &Github,
         workflow: &str,

@@ -86,27 +86,8 @@ impl Observer {
         now: Time,
     ) -> Result<bool, Trouble> {
         self.looks = self.looks.saturating_add(1);
-        let mut reaches: HashMap<String, Reach> = HashMap::new();
-        for deployment in rollout.deployments.iter().filter(|deployment| wanted(deployment)) {
-            let since = since(deployment, rollout.started_at);
-            let workflow = deployment.planned.workflow.clone();
-            let reach = reaches.entry(workflow).or_insert(Reach { since, open: HashSet::new(), all: false });
-            reach.since = reach.since.min(since);
-            match &deployment.progress {
-                Progress::Followed(run) => drop(reach.open.insert(run.id)),
-                Progress::Intended { .. } => reach.all = true,
-                Progress::Ended { run: Some(run), .. } if deployment.proof == Proof::Claimed => {
-                    reach.open.insert(run.id);
-                }
-                // A run that came while nobody looked may be far down; one that comes later is the first.
-                Progress::Ended { run: None, .. } => reach.all |= self.looks == 1,
-                Progress::Planned | Progress::Ended { .. } => {}
-            }
-        }
-        let mut seen = Seen::default();
-        for (workflow, reach) in reaches {
-            self.lists.read(github, &workflow, reach, &mut seen).await?;
-        }
+        let reaches = reaches(rollout, wanted, self.looks == 1);
+        let seen = self.lists.read_all(github, reaches).await?;
         let (sightings, moved) = self.find(github, rollout, &seen, told, now).await?;
         Ok(self.ask_and_apply(github, rollout, sightings, told, now).await || moved)
     }
@@ -125,11 +106,8 @@ impl Observer {
             .filter(|deployment| deployment.planned.skip.is_none())
             .map(|deployment| &deployment.planned.workflow)
             .ordered();
-        let mut seen = Seen::default();
-        for workflow in workflows.clone() {
-            let reach = Reach { since, open: HashSet::new(), all: true };
-            self.lists.read(github, workflow, reach, &mut seen).await?;
-        }
+        let whole = |workflow: &&String| ((*workflow).clone(), Reach { since, open: HashSet::new(), all: true });
+        let seen = self.lists.read_all(github, workflows.iter().map(whole).collect()).await?;
         let complete = workflows.into_iter().all(|workflow| seen.complete.contains(workflow));
         // Clocks differ by moments.
         let since = since - TimeDelta::minutes(5);
@@ -288,6 +266,28 @@ impl Observer {
 /// Whether a look is for this deployment: it is under way, or ended in a way that can still change.
 fn wanted(deployment: &Deployment) -> bool {
     !matches!(deployment.progress, Progress::Planned)
+}
+
+/// What is of use of each workflow's list, for some of the deployments.
+fn reaches(rollout: &Rollout, of: impl Fn(&Deployment) -> bool, first_look: bool) -> HashMap<String, Reach> {
+    let mut reaches: HashMap<String, Reach> = HashMap::new();
+    for deployment in rollout.deployments.iter().filter(|deployment| of(deployment)) {
+        let since = since(deployment, rollout.started_at);
+        let workflow = deployment.planned.workflow.clone();
+        let reach = reaches.entry(workflow).or_insert(Reach { since, open: HashSet::new(), all: false });
+        reach.since = reach.since.min(since);
+        match &deployment.progress {
+            Progress::Followed(run) => drop(reach.open.insert(run.id)),
+            Progress::Intended { .. } => reach.all = true,
+            Progress::Ended { run: Some(run), .. } if deployment.proof == Proof::Claimed => {
+                reach.open.insert(run.id);
+            }
+            // A run that came while nobody looked may be far down; one that comes later is the first.
+            Progress::Ended { run: None, .. } => reach.all |= first_look,
+            Progress::Planned | Progress::Ended { .. } => {}
+        }
+    }
+    reaches
 }
 
 /// Gives a deployment that the state calls undispatched the run whose title shows its id. Another process that held

@@ -1,17 +1,10 @@
 //! Whether anything has happened at all, for a process that looks at many rollouts.
 
-use std::{
-    collections::{HashMap, HashSet},
-    time::Duration,
-};
+use std::time::Duration;
 
 use chrono::TimeDelta;
 
-use super::{
-    Observer,
-    lists::{Reach, Seen},
-    named, since,
-};
+use super::{Observer, named, reaches};
 use crate::{
     github::{Github, Trouble},
     rollout::{Deployment, Progress, Rollout},
@@ -28,19 +21,8 @@ impl Observer {
         written: Time,
         margin: Duration,
     ) -> Result<bool, Trouble> {
-        let followed = |deployment: &&Deployment| matches!(deployment.progress, Progress::Followed(_));
-        let mut reaches: HashMap<&str, Reach> = HashMap::new();
-        for deployment in rollout.deployments.iter().filter(followed) {
-            let since = since(deployment, rollout.started_at);
-            let workflow = deployment.planned.workflow.as_str();
-            let reach = reaches.entry(workflow).or_insert(Reach { since, open: HashSet::new(), all: false });
-            reach.since = reach.since.min(since);
-            reach.open.extend(deployment.run().map(|run| run.id));
-        }
-        let mut seen = Seen::default();
-        for (workflow, reach) in reaches {
-            self.lists.read(github, workflow, reach, &mut seen).await?;
-        }
+        let followed = |deployment: &Deployment| matches!(deployment.progress, Progress::Followed(_));
+        let seen = self.lists.read_all(github, reaches(rollout, followed, false)).await?;
         let before = TimeDelta::from_std(margin).ok().and_then(|margin| written.checked_sub_signed(margin));
         let still = |deployment: &Deployment| match &deployment.progress {
             Progress::Intended { .. } => false,
