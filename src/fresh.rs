@@ -224,8 +224,15 @@ async fn rebuild(
     memory: &Memory,
 ) -> Result<Rollout, Failure> {
     let since = case.pull.merged_at.unwrap_or(rollout.started_at);
-    let (runs, complete) = observer.titles(&case.github, &rollout, since).await?;
-    let adopted = adopt(&mut rollout, &runs);
+    let (mut runs, mut complete) = observer.titles(&case.github, &rollout, since).await?;
+    let mut adopted = adopt(&mut rollout, &runs);
+    let suspected = matches!(memory, Memory::Unread(_)) || case.job.context.run_attempt > 1;
+    if adopted == 0 && suspected && *memory != Memory::NotBegun {
+        // A list may be old: that nothing was dispatched is not believed at once.
+        case.github.wait(case.job.tempo.late).await?;
+        (runs, complete) = observer.titles(&case.github, &rollout, since).await?;
+        adopted = adopt(&mut rollout, &runs);
+    }
     if adopted > 0 {
         tracing::warn!("no state was found, and {adopted} runs of this rollout were: they are adopted");
     }

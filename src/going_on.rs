@@ -162,9 +162,13 @@ async fn retry(case: &Case<'_>, mut record: Record) -> Result<(Record, Vec<(usiz
     let mut unsure = Vec::new();
     let since = record.rollout.started_at;
     let mut observer = Observer::new(case.job.tempo.lost, false);
-    let lost = record.rollout.deployments.iter().any(|deployment| deployment.run().is_none());
-    let (runs, complete) =
-        if lost { observer.titles(&case.github, &record.rollout, since).await? } else { (Vec::new(), true) };
+    let lost = |deployment: &Deployment| matches!(deployment.progress, Progress::Ended { end: End::Lost, .. });
+    let (mut runs, mut complete) = observer.titles(&case.github, &record.rollout, since).await?;
+    if record.rollout.deployments.iter().any(lost) {
+        // A list may be old: what it lacks is looked for twice.
+        case.github.wait(case.job.tempo.late).await?;
+        (runs, complete) = observer.titles(&case.github, &record.rollout, since).await?;
+    }
     let ids: Vec<String> = record.rollout.deployments.iter().map(|deployment| record.rollout.id(deployment)).collect();
     for (index, (deployment, id)) in record.rollout.deployments.iter_mut().zip(ids).enumerate() {
         let Progress::Ended { end, run, .. } = &mut deployment.progress else {
@@ -177,6 +181,9 @@ async fn retry(case: &Case<'_>, mut record: Record) -> Result<(Record, Vec<(usiz
         if let Some(known) = run {
             match case.github.run(known.id).await {
                 Ok(facts) => {
+                    // The list and the run itself: one of them may be old.
+                    let listed = runs.iter().find(|listed| listed.id == facts.id && listed.attempt > facts.attempt);
+                    let facts = listed.cloned().unwrap_or(facts);
                     // One that failed again is tried like one that failed once; a lost one was never seen to fail.
                     let succeeded = facts.conclusion.as_deref() == Some("success");
                     rerun = !facts.completed() || succeeded || *end == End::Lost;

@@ -278,8 +278,14 @@ impl Rollout {
             match standing.status {
                 Status::Succeeded if need.proof == Proof::Claimed => open.push(name),
                 Status::Succeeded if standing.reason.is_empty() => {}
-                // What is said of a success is why it cannot be relied on.
-                Status::Succeeded => return plain(Status::Skipped, Some(format!("needs {name}: {}", standing.reason))),
+                // What is said of a success is why it cannot be relied on. Nothing else went wrong that would tell
+                // people of it.
+                Status::Succeeded => {
+                    return plain(
+                        Status::Failed,
+                        Some(format!("not dispatched, since it needs {name}: {}", standing.reason)),
+                    );
+                }
                 // Deliberately not deployed: there is nothing to wait for.
                 Status::Skipped if need.planned.skip.is_some() => {}
                 status if status.finished() => {

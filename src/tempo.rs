@@ -31,6 +31,8 @@ pub struct Tempo {
     pub push_link: Duration,
     /// For an edit of the comment that nothing depends on: runs are looked at meanwhile no more.
     pub one_edit: Duration,
+    /// For what is asked about a single run: the others are looked at meanwhile no more.
+    pub one_run: Duration,
     /// All there is to do after a signal; the runner kills 10 s after the first.
     pub last_words: Duration,
     /// What the post step gives to cancellations. The runner ends it some five minutes after the job was cancelled, and
@@ -57,6 +59,7 @@ impl Tempo {
             sure: Duration::from_secs(60),
             push_link: Duration::from_secs(60),
             one_edit: Duration::from_secs(300),
+            one_run: Duration::from_secs(60),
             last_words: Duration::from_millis(4500),
             cancellations: Duration::from_secs(210),
             speed: 1,
@@ -80,6 +83,7 @@ impl Tempo {
             sure: real.sure / speed,
             push_link: real.push_link / speed,
             one_edit: real.one_edit / speed,
+            one_run: (real.one_run / speed).max(Duration::from_secs(3)),
             last_words: real.last_words,
             cancellations: (real.cancellations / speed).max(Duration::from_secs(10)),
             speed,

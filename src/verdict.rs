@@ -38,13 +38,13 @@ fn gate_life() -> TimeDelta {
 pub fn details(deployment: &Deployment, run: &RunFacts, one_job: bool) -> Details {
     let known = deployment.run();
     let held = known.is_some_and(|known| known.phase == Phase::Waiting);
-    let restarted = known.is_some_and(|known| known.attempt < run.attempt);
     let failed = run.conclusion.as_deref() == Some("failure");
     Details {
         // Once more when it goes on: behind a job that runs, another one may have come to its gate.
         gates: !run.completed() && (run.status == "waiting" || (held && !one_job)),
         // Between two looks a run can pass its gate unseen, so a finished run is asked at least once.
-        reviews: held || (run.completed() && (deployment.reviews.is_empty() || restarted || failed)),
+        // One that has other jobs may have passed another gate, and a later attempt the same one again.
+        reviews: held || (run.completed() && (deployment.reviews.is_empty() || run.attempt > 1 || failed || !one_job)),
         jobs: run.completed() && run.conclusion.as_deref() != Some("success"),
     }
 }
@@ -77,12 +77,17 @@ pub fn apply(deployment: &mut Deployment, sighting: &Sighting, now: Time) {
         deployment.gates = Vec::new();
         return;
     }
+    let ran = deployment.run().is_some_and(|before| before.phase == Phase::Running);
     if known.phase == Phase::Waiting {
+        if ran {
+            // Another gate, behind a job that ran.
+            deployment.waiting_since = None;
+        }
         let environments =
             |gates: &[crate::run::Gate]| -> Vec<String> { gates.iter().map(|gate| gate.environment.clone()).collect() };
         if let Some(gates) = &sighting.gates {
-            let another = !deployment.gates.is_empty() && environments(&deployment.gates) != environments(gates);
-            if another {
+            let (before, after) = (environments(&deployment.gates), environments(gates));
+            if !before.is_empty() && after.iter().any(|gate| !before.contains(gate)) {
                 deployment.waiting_since = None;
             }
             deployment.gates.clone_from(gates);
@@ -92,7 +97,6 @@ pub fn apply(deployment: &mut Deployment, sighting: &Sighting, now: Time) {
         deployment.gates = Vec::new();
     }
     // Since it last began: a run that passes a second gate begins again.
-    let ran = deployment.run().is_some_and(|before| before.phase == Phase::Running);
     if known.phase == Phase::Running && (!ran || deployment.running_since.is_none()) {
         deployment.running_since = Some(run.updated_at.min(now));
     }
@@ -119,7 +123,11 @@ fn judge(deployment: &Deployment, sighting: &Sighting) -> (End, Option<String>, 
     match conclusion {
         "success" => (End::Succeeded, None, None),
         "failure" => failure(deployment, sighting, culprit),
-        "cancelled" => (End::Cancelled, cancelled(jobs, sighting.jobs.is_some()), culprit.map(|job| job.id)),
+        "cancelled" => {
+            let reason = cancelled(jobs, sighting.jobs.is_some())
+                .or_else(|| culprit.map(|job| format!("cancelled in {}", describe(job))));
+            (End::Cancelled, reason, culprit.map(|job| job.id))
+        }
         "timed_out" => (End::TimedOut, culprit.map(describe), culprit.map(|job| job.id)),
         word => (End::Failed, Some(format!("GitHub's conclusion is {}", quoted(word))), culprit.map(|job| job.id)),
     }
@@ -141,7 +149,8 @@ fn failure(deployment: &Deployment, sighting: &Sighting, culprit: Option<&Job>) 
     if let Some(review) = refusal {
         return (End::Rejected, Some(rejection(review)), None);
     }
-    (End::Failed, culprit.map(describe), culprit.map(|job| job.id))
+    let reason = culprit.map_or_else(|| "GitHub's conclusion is `failure`, and no job says why".to_owned(), describe);
+    (End::Failed, Some(reason), culprit.map(|job| job.id))
 }
 
 /// Whether the gated job was never started, and no other is to blame.
@@ -151,12 +160,25 @@ fn never_started(jobs: &[Job]) -> bool {
     (jobs.is_empty() || jobs.iter().any(idle)) && !jobs.iter().any(|job| job.ran && failed(job))
 }
 
-/// Whether a run failed though none of its jobs did and nobody rejected it: the list of reviews may be old.
-pub fn is_unexplained(sighting: &Sighting) -> bool {
-    let rejected = |reviews: &Vec<Review>| reviews.iter().any(|review| review.state == "rejected");
-    sighting.run.conclusion.as_deref() == Some("failure")
-        && sighting.jobs.as_deref().is_some_and(never_started)
-        && sighting.reviews.as_ref().is_some_and(|reviews| !rejected(reviews))
+/// Which answer about a run that has ended may be old.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doubt {
+    /// It failed though none of its jobs did, and nobody rejected it.
+    Reviews,
+    /// A job goes on, as is told.
+    Jobs,
+}
+
+/// Whether what is told of a run does not explain how it ended.
+pub fn doubt(before: &Deployment, sighting: &Sighting) -> Option<Doubt> {
+    let failed = sighting.run.conclusion.as_deref() == Some("failure");
+    let jobs = sighting.jobs.as_deref()?;
+    if let Some(reviews) = sighting.reviews.as_ref().filter(|_| failed && never_started(jobs)) {
+        let mut after = before.clone();
+        remember(&mut after.reviews, reviews);
+        return refusal(&after, sighting).is_none().then_some(Doubt::Reviews);
+    }
+    jobs.iter().any(|job| job.conclusion.is_none()).then_some(Doubt::Jobs)
 }
 
 /// The last rejection that can be of this attempt. It stays in the list for ever, and nothing there tells of which
@@ -187,7 +209,8 @@ fn rejection(review: &Review) -> String {
 /// A run that a newer one of its concurrency group replaced ends without any job having been started.
 /// <https://docs.github.com/en/actions/how-tos/write-workflows/choose-when-workflows-run/control-workflow-concurrency>
 fn cancelled(jobs: &[Job], told: bool) -> Option<String> {
-    (told && !jobs.iter().any(|job| job.ran)).then(|| {
+    // A job that goes on, as is told, may have been started.
+    (told && jobs.iter().all(|job| !job.ran && job.conclusion.is_some())).then(|| {
         "cancelled before any job started: by hand, or replaced in its `concurrency` group by a newer run".to_owned()
     })
 }

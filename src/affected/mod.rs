@@ -10,6 +10,8 @@ mod value;
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
+
 pub use self::{
     paths::{Mapped, Sight, folders, map},
     text::Line,
@@ -130,6 +132,9 @@ impl Item {
 pub fn parse(text: &str) -> Result<List, String> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let begin = text.trim_start();
+    if let Ok(value @ (Value::Null | Value::Bool(_) | Value::Number(_))) = serde_json::from_str(begin) {
+        return Err(format!("is {value}, which is JSON and no list: it must be an array of objects, or text"));
+    }
     if !begin.starts_with(['[', '{']) || text::begins_with_brackets(begin) {
         return text::lines(text).map(List::Lines);
     }

@@ -347,8 +347,9 @@ fn dependents_nest_a_hundred_deep_and_deeper_ones_are_refused_with_the_way_out()
     let pro = format!(
         r#"[{{"component": "a", "settings": {{"pro": {{"pull_request": {{"merged": {{"workflows": {{"a.yml": {{"inputs": {{"x": {input}}}}}}}}}}}}}}}}}]"#
     );
-    refused(&pro, &["workflows.a.yml`", "the input `x`", "nested too deeply"]);
+    refused(&pro, &["workflows.a.yml.inputs`", "the input `x`", "nested too deeply"]);
     refused(&format!(r#"[{{"component": "a", "inputs": {{"x": {input}}}}}]"#), &["nested too deeply"]);
+    refused(r#"[{"component": "a", "inputs": {"x": 1, "x": 2}}]"#, &["`x` is given twice"]);
 }
 
 #[test]

@@ -50,13 +50,15 @@ pub(super) fn begins_with_brackets(text: &str) -> bool {
     bare && behind.trim_start_matches(']').starts_with(|letter: char| !letter.is_whitespace() && !",}".contains(letter))
 }
 
+/// A path as rules see it.
+pub(super) fn bare(path: &str) -> &str {
+    let path = path.strip_prefix("./").unwrap_or(path);
+    // A folder may be printed with its slash.
+    path.strip_suffix('/').filter(|rest| !rest.is_empty()).unwrap_or(path)
+}
+
 /// The path or name of a line, as rules see it.
 fn path(line: &str) -> Result<Cow<'_, str>, &'static str> {
-    fn bare(line: &str) -> &str {
-        let line = line.strip_prefix("./").unwrap_or(line);
-        // A folder may be printed with its slash.
-        line.strip_suffix('/').filter(|rest| !rest.is_empty()).unwrap_or(line)
-    }
     if !line.starts_with('"') {
         return Ok(Cow::Borrowed(bare(line)));
     }

@@ -4,12 +4,12 @@ use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 use serde::{
     Deserialize, Deserializer,
-    de::{Error, Visitor},
+    de::{Error, MapAccess, Visitor},
 };
 use serde_json::value::RawValue;
 
+use super::text::bare;
 use crate::finding::quoted;
-use crate::ordered::Ordered;
 
 /// A string.
 pub(super) struct Text<'de>(pub Cow<'de, str>);
@@ -63,7 +63,8 @@ impl<'de> Deserialize<'de> for Line {
 
 impl<'de> Deserialize<'de> for Path {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Checked(inside)).map(|text| Path(spoken(text)))
+        let path = deserializer.deserialize_any(Checked(inside)).map(spoken)?;
+        Ok(Path(path.map(|path| bare(&path).to_owned())))
     }
 }
 
@@ -122,16 +123,29 @@ pub(super) struct Inputs(pub BTreeMap<String, String>);
 
 impl<'de> Deserialize<'de> for Inputs {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let raw: BTreeMap<String, &'de RawValue> = BTreeMap::deserialize(deserializer)?;
-        let texts = raw.into_iter().map(|(name, value)| match text(value.get()) {
-            Ok(text) => Ok((name, text)),
+        deserializer.deserialize_map(Inputs::default())
+    }
+}
+
+impl<'de> Visitor<'de> for Inputs {
+    type Value = Self;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a map")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Self, A::Error> {
+        while let Some((name, value)) = map.next_entry::<String, &'de RawValue>()? {
             // The parser's own words name a place within the value alone.
-            Err(_) => Err(D::Error::custom(format!(
-                "the input {} has an unusable escape, or is nested too deeply",
-                quoted(&name)
-            ))),
-        });
-        Ok(Self(texts.collect::<Result<Vec<_>, _>>()?.into_iter().ordered()))
+            let text = text(value.get()).map_err(|_| {
+                A::Error::custom(format!("the input {} has an unusable escape, or is nested too deeply", quoted(&name)))
+            })?;
+            if self.0.contains_key(&name) {
+                return Err(A::Error::custom(format!("the input {} is given twice", quoted(&name))));
+            }
+            self.0.insert(name, text);
+        }
+        Ok(self)
     }
 }
 

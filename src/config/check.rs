@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Config, Match, Pattern, Template, same_environment, template::list};
+use super::{Config, Match, Pattern, Template, same_environment};
 use crate::{
     finding::{Finding, quoted},
     graph,
@@ -10,16 +10,8 @@ use crate::{
     yaml::Place,
 };
 
-/// `after` must name environments that there are, and must not go round in a circle.
+/// `after` must not go round in a circle.
 pub(super) fn after(config: &Config, mistakes: &mut Vec<(Place, String)>) {
-    if names_everything(config) {
-        for (environment, after, place) in unnamed(config) {
-            mistakes.push((place, format!(
-                "`environments.{environment}.after` names `{after}`, and no rule does: correct the name (rules name {}), or list it under `environments`",
-                list(literals(config).iter())
-            )));
-        }
-    }
     let place_of = |name: &str| config.environments.iter().position(|known| same_environment(&known.name, name));
     let needs: Vec<Vec<usize>> = config
         .environments
@@ -41,11 +33,9 @@ pub(super) fn after(config: &Config, mistakes: &mut Vec<(Place, String)>) {
     }
 }
 
-/// The same where a template, or the list itself, may name any environment: a doubt, no mistake.
+/// Environments in `after` that nothing goes to: a doubt, no mistake, since where there is nothing, there is nothing to
+/// wait for.
 pub(super) fn doubts(config: &Config, present: &BTreeSet<String>) -> Vec<Finding> {
-    if names_everything(config) {
-        return Vec::new();
-    }
     unnamed(config)
         .filter(|(_, after, _)| !present.iter().any(|known| same_environment(known, after)))
         .map(|(environment, after, place)| {
@@ -59,12 +49,6 @@ pub(super) fn doubts(config: &Config, present: &BTreeSet<String>) -> Vec<Finding
             place.of(finding, &config.file)
         })
         .collect()
-}
-
-/// Whether rules alone name environments, all by their names. Where no rule names one, the list does.
-fn names_everything(config: &Config) -> bool {
-    let mut all = config.rules.iter().flat_map(|rule| &rule.environments).peekable();
-    all.peek().is_some() && all.all(|template| template.text().is_some())
 }
 
 fn literals(config: &Config) -> BTreeSet<&str> {

@@ -146,10 +146,20 @@ fn yes_no_on_and_off_are_texts_and_no_truth_values() {
 }
 
 #[test]
-fn after_must_name_what_there_is_and_not_go_round() {
+fn after_that_names_what_nothing_goes_to_is_a_doubt_and_a_circle_a_mistake() {
     let rule = "rules:\n  - {match: {component: a}, environment: [staging, prod]}\n";
-    says(&format!("environments: {{prod: {{after: stagin}}}}\n{rule}"), &["names `stagin`", "`prod`, `staging`"]);
-    assert!(Config::parse("d.yml", &format!("environments: {{prod: {{after: [Staging]}}}}\n{rule}")).is_ok());
+    let doubts = |after: &str, present: &[&str]| {
+        let config = Config::parse("d.yml", &format!("environments: {{prod: {{after: {after}}}}}\n{rule}")).unwrap();
+        config
+            .doubts(&present.iter().map(|name| (*name).to_owned()).collect())
+            .iter()
+            .map(Finding::line)
+            .collect::<Vec<_>>()
+    };
+    assert!(doubts("stagin", &[])[0].contains("names `stagin`"));
+    assert_eq!(doubts("[Staging]", &[]), Vec::<String>::new());
+    // A list may name it itself.
+    assert_eq!(doubts("stagin", &["stagin"]), Vec::<String>::new());
     says(
         "environments: {a: {after: b}, b: {after: c}, c: {after: A}}\n",
         &["goes round in a circle", "a after b after c after a"],

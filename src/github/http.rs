@@ -201,6 +201,11 @@ impl Http {
         Self { patience, ..self.clone() }
     }
 
+    /// The same client with patience for no longer than `length`.
+    pub fn within(&self, length: Duration) -> Self {
+        self.with_patience(self.patience.within(length))
+    }
+
     /// The time by GitHub's clock, in whole seconds as GitHub counts: a runner's own may be wrong.
     pub fn now(&self) -> DateTime<Utc> {
         let now = Utc::now() + *self.shared.ahead.lock().unwrap_or_else(PoisonError::into_inner);

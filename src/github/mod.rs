@@ -132,6 +132,11 @@ impl Github {
         self.http.tempo()
     }
 
+    /// The same with patience for no longer than `length`.
+    pub fn within(&self, length: Duration) -> Self {
+        Self { http: self.http.within(length), ..self.clone() }
+    }
+
     /// Waits.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! Runs that the lists lack: late, deleted, or never made.
 
-use super::{DENIALS, LOOKS, Observer, PATIENCE, lists::Seen};
+use super::{DENIALS, LOOKS, Observer, PATIENCE, SELDOM, lists::Seen};
 use crate::{
     github::{Github, Trouble},
     rollout::{Deployment, End, Progress, Proof},
@@ -25,7 +25,10 @@ impl Observer {
         let ended = matches!(deployment.progress, Progress::Ended { .. });
         // What was seen once does not come late any more: it was deleted, or GitHub errs for a moment.
         let seen = self.applied.contains_key(&run);
-        if ended && (self.applied.contains_key(&run) || self.deleted.contains(&run)) {
+        let succeeded = matches!(deployment.progress, Progress::Ended { end: End::Succeeded, .. });
+        // One that ended badly may have been re-run by hand while it was below what is read of the lists.
+        let again = !succeeded && self.looks.is_multiple_of(SELDOM);
+        if ended && (self.deleted.contains(&run) || (seen && !again)) {
             return Ok(None);
         }
         let young = deployment.started_at.is_some_and(|started| now - started < self.lost_after);
@@ -33,8 +36,10 @@ impl Observer {
         if !ended && young && (*missing <= PATIENCE || (!seen && !missing.is_power_of_two())) {
             return Ok(None);
         }
-        match self.lists.run(github, run).await {
+        match self.lists.run(&github.within(github.tempo().one_run), run).await {
             Ok(facts) => Ok(Some(facts)),
+            // The other runs must not wait for this one.
+            Err(Trouble::OutOfTime { .. }) => Ok(None),
             Err(Trouble::NotFound { .. }) if ended => {
                 // How it ended was known before it was deleted.
                 self.deleted.insert(run);
@@ -49,6 +54,10 @@ impl Observer {
             }
             Err(Trouble::NotFound { .. }) if young && !seen => Ok(None),
             Err(Trouble::NotFound { .. }) if seen && *missing < PATIENCE + DENIALS => Ok(None),
+            Err(Trouble::NotFound { .. }) if self.looks < LOOKS => {
+                self.unsure = true;
+                Ok(None)
+            }
             Err(Trouble::NotFound { .. }) => {
                 let reason = format!(
                     "GitHub no longer has run {run}: it was deleted; look at the infrastructure itself to know what was applied"
@@ -68,14 +77,16 @@ impl Observer {
     /// One case is not lost: the process died between writing the intent down and taking anything down
     /// about its outcome, a person re-ran the job, the run's title would show the id, and the complete
     /// list lacks it, again and again, long after GitHub would have made it. Then nothing was sent.
-    pub(super) fn give_up(&self, deployment: &mut Deployment, seen: &Seen, shows: bool, now: Time) {
+    pub(super) fn give_up(&mut self, deployment: &mut Deployment, seen: &Seen, shows: bool, now: Time) {
         let Progress::Intended { at, note } = &deployment.progress else {
             return;
         };
-        // One of many processes looks once: it needs more time instead of more looks.
-        let age = now - *at;
-        let early = age < self.lost_after || (self.looks < LOOKS && age < self.lost_after * 2);
-        if early || !seen.complete.contains(&deployment.planned.workflow) {
+        if now - *at < self.lost_after || !seen.complete.contains(&deployment.planned.workflow) {
+            return;
+        }
+        if self.looks < LOOKS {
+            // However old it is, the list may be older.
+            self.unsure = true;
             return;
         }
         if note.is_none() && self.resend && shows {

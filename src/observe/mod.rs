@@ -26,7 +26,7 @@ use crate::{
     preflight::Told,
     rollout::{Deployment, End, Phase, Progress, Proof, Rollout, Run},
     run::{RunFacts, Sighting, Time},
-    verdict::{self, Details},
+    verdict::{self, Details, Doubt},
 };
 
 /// Requests about single runs under way at once.
@@ -35,12 +35,14 @@ const AT_ONCE: usize = 8;
 const PATIENCE: u32 = 2;
 /// Looks at which a run that was seen must be denied before it is believed to be deleted.
 const DENIALS: u32 = 3;
-/// Looks at which a waiting run may have nothing that holds it back before it is asked about no more.
+/// Looks at which what holds a run back may not fit its status before it is asked about seldom.
 const UNEXPLAINED: u32 = 3;
-/// How often reviews are asked for again that do not explain why a run failed whose jobs never started.
-const LATE: u32 = 2;
-/// Looks a process must have made before it gives a dispatch up.
+/// How often reviews and jobs are asked for again that do not explain how a run ended.
+const LATE: u32 = 4;
+/// Looks a process must have made before it gives a dispatch or a run up.
 const LOOKS: u32 = 3;
+/// At every so many looks a run that ended badly and is below what is read of the lists is asked for by itself.
+const SELDOM: u32 = 16;
 
 /// Remembers what was last seen, so that only changes cost requests.
 #[derive(Debug)]
@@ -53,10 +55,12 @@ pub struct Observer {
     missing: HashMap<usize, u32>,
     /// Runs that ended and are no more.
     deleted: HashSet<u64>,
-    /// At how many looks a run waited and nothing held it back.
+    /// At how many looks a run waited and nothing held it back, or the other way round.
     unexplained: HashMap<u64, u32>,
     /// How often this process has looked.
     looks: u32,
+    /// Something was not there at the last look, and it takes more looks to believe it.
+    unsure: bool,
     /// A person re-ran the job whose process died: what that process surely did not send may be sent.
     resend: bool,
 }
@@ -72,6 +76,7 @@ impl Observer {
             deleted: HashSet::new(),
             unexplained: HashMap::new(),
             looks: 0,
+            unsure: false,
             resend,
         }
     }
@@ -86,10 +91,16 @@ impl Observer {
         now: Time,
     ) -> Result<bool, Trouble> {
         self.looks = self.looks.saturating_add(1);
+        self.unsure = false;
         let reaches = reaches(rollout, wanted, self.looks == 1);
         let seen = self.lists.read_all(github, reaches).await?;
         let (sightings, moved) = self.find(github, rollout, &seen, told, now).await?;
         Ok(self.ask_and_apply(github, rollout, sightings, told, now).await || moved)
+    }
+
+    /// Whether even a process that is to look once has to look again.
+    pub fn is_unsure(&self) -> bool {
+        self.unsure
     }
 
     /// All runs of these workflows since a moment, for a rollout whose state is gone; and whether these are
@@ -156,8 +167,8 @@ impl Observer {
                 continue;
             };
             self.missing.remove(&index);
-            if deployment.run().is_some_and(|known| facts.attempt < known.attempt) || self.has_ended(&facts) {
-                // An old list: a newer attempt is known, or this one's end.
+            if deployment.run().is_some_and(|known| facts.attempt < known.attempt) || self.is_old(&facts) {
+                // An old list: a newer attempt is known, or more of this one.
                 continue;
             }
             let mut shown = identity::ids_in(&facts.title).peekable();
@@ -199,17 +210,20 @@ impl Observer {
                 self.applied.insert(facts.id, facts);
                 continue;
             }
-            if self.applied.get(&facts.id) != Some(&facts) {
+            let unexplained = self.unexplained.get(&facts.id).is_some_and(|looks| *looks >= UNEXPLAINED);
+            if self.applied.get(&facts.id) != Some(&facts) || (unexplained && self.looks.is_power_of_two()) {
                 changed.push((index, facts));
             }
         }
         Ok((changed, moved))
     }
 
-    /// Whether this process has seen the end of the attempt that is told to go on. An attempt ends once.
-    fn has_ended(&self, facts: &RunFacts) -> bool {
-        let known = self.applied.get(&facts.id);
-        !facts.completed() && known.is_some_and(|known| known.completed() && known.attempt == facts.attempt)
+    /// Whether this process has seen more of the attempt: its end, which comes once, or a later change.
+    fn is_old(&self, facts: &RunFacts) -> bool {
+        self.applied.get(&facts.id).is_some_and(|known| {
+            let undone = known.completed() && !facts.completed();
+            known.attempt == facts.attempt && (undone || facts.updated_at < known.updated_at)
+        })
     }
 
     /// Fetches the details that the changes ask for, and applies them. What cannot be fetched now stays
@@ -231,35 +245,50 @@ impl Observer {
                 Some((index, facts, details))
             })
             .collect();
-        let mut answers = stream::iter(asks)
-            .map(
-                |(index, facts, details)| async move { (index, facts.id, sighting(github, facts, details, now).await) },
-            )
-            .buffered(AT_ONCE);
-        while let Some((index, run, answer)) = answers.next().await {
+        let answers = stream::iter(asks)
+            .map(|(index, facts, details)| {
+                // One run about which GitHub does not answer must not hold the others back.
+                let github = github.within(github.tempo().one_run);
+                let before = rollout.deployments.get(index).cloned();
+                async move { (index, facts.id, sighting(&github, facts, details, before.as_ref(), now).await) }
+            })
+            .buffer_unordered(AT_ONCE)
+            .collect::<Vec<_>>()
+            .await;
+        for (index, run, answer) in answers {
             match answer {
                 Ok(sighting) => {
                     if let Some(deployment) = rollout.deployments.get_mut(index) {
                         let before = deployment.clone();
                         verdict::apply(deployment, &sighting, now);
                         moved |= *deployment != before;
-                        let unexplained =
-                            sighting.run.status == "waiting" && sighting.gates.is_none_or(|gates| gates.is_empty());
-                        let looks = self.unexplained.entry(run).or_default();
-                        *looks = if unexplained { *looks + 1 } else { 0 };
-                        if !unexplained || *looks >= UNEXPLAINED {
-                            self.applied.insert(run, sighting.run);
-                        } else {
-                            // It is asked about again, whatever comes: what was known before is true no longer.
-                            self.applied.remove(&run);
-                        }
+                        self.take_down(sighting);
                     }
                 }
                 // Time or patience ended: the next look, or the next process, asks again.
+                Err(trouble @ Trouble::OutOfTime { .. }) => {
+                    tracing::info!("run {run} could not be looked at, so it is looked at again later: {trouble}");
+                }
                 Err(trouble) => tracing::debug!("run {run}: {trouble}"),
             }
         }
         moved
+    }
+
+    /// Remembers what was applied, unless it is to be asked about again: what holds the run back does not fit its
+    /// status, so one of the answers is old.
+    fn take_down(&mut self, sighting: Sighting) {
+        let run = sighting.run.id;
+        let held = sighting.gates.as_ref().is_some_and(|gates| !gates.is_empty());
+        let looks = self.unexplained.entry(run).or_default();
+        let fits = (sighting.run.status == "waiting") == held;
+        *looks = if fits { 0 } else { *looks + 1 };
+        if fits || *looks >= UNEXPLAINED {
+            self.applied.insert(run, sighting.run);
+        } else {
+            // Whatever comes is new: what was known before is true no longer.
+            self.applied.remove(&run);
+        }
     }
 }
 
@@ -321,7 +350,13 @@ fn named(seen: &Seen, id: &str, workflow: &str) -> Option<RunFacts> {
 
 /// A run with its details. A detail that GitHub refuses is left out, so that a missing permission or a
 /// deleted run cannot hold the rest back.
-async fn sighting(github: &Github, run: RunFacts, details: Details, now: Time) -> Result<Sighting, Trouble> {
+async fn sighting(
+    github: &Github,
+    run: RunFacts,
+    details: Details,
+    before: Option<&Deployment>,
+    now: Time,
+) -> Result<Sighting, Trouble> {
     let id = run.id;
     let gates = ask(details.gates, github.gates(id));
     let reviews = ask(details.reviews, github.reviews(id, now));
@@ -329,11 +364,14 @@ async fn sighting(github: &Github, run: RunFacts, details: Details, now: Time) -
     let (gates, reviews, jobs) = futures_util::future::try_join3(gates, reviews, jobs).await?;
     let mut sighting = Sighting { run, gates, reviews, jobs };
     for tries in 0..LATE {
-        if !verdict::is_unexplained(&sighting) {
+        let Some(doubt) = before.and_then(|before| verdict::doubt(before, &sighting)) else {
             break;
-        }
+        };
         github.back_off(tries).await?;
-        sighting.reviews = ask(true, github.reviews(id, now)).await?;
+        match doubt {
+            Doubt::Reviews => sighting.reviews = ask(true, github.reviews(id, now)).await?,
+            Doubt::Jobs => sighting.jobs = ask(true, github.jobs(id)).await?,
+        }
     }
     Ok(sighting)
 }

@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use super::{Observer, named, reaches};
 use crate::{
     github::{Github, Trouble},
-    rollout::{Deployment, Progress, Rollout},
+    rollout::{Deployment, End, Progress, Rollout},
     run::Time,
 };
 
@@ -21,22 +21,41 @@ impl Observer {
         written: Time,
         margin: Duration,
     ) -> Result<bool, Trouble> {
-        let followed = |deployment: &Deployment| matches!(deployment.progress, Progress::Followed(_));
-        let seen = self.lists.read_all(github, reaches(rollout, followed, false)).await?;
+        let seen = self.lists.read_all(github, reaches(rollout, moves, false)).await?;
         let before = TimeDelta::from_std(margin).ok().and_then(|margin| written.checked_sub_signed(margin));
-        let still = |deployment: &Deployment| match &deployment.progress {
-            Progress::Intended { .. } => false,
-            Progress::Followed(run) => seen.by_id.get(&run.id).is_some_and(|facts| {
-                let as_it_was = facts.attempt == run.attempt && !facts.completed();
-                as_it_was && before.is_some_and(|before| facts.updated_at < before)
-            }),
-            Progress::Ended { run: Some(run), .. } => {
-                seen.by_id.get(&run.id).is_none_or(|facts| facts.attempt == run.attempt && facts.completed())
+        for deployment in &rollout.deployments {
+            let still = match &deployment.progress {
+                Progress::Intended { .. } => false,
+                Progress::Followed(run) => seen.by_id.get(&run.id).is_some_and(|facts| {
+                    let as_it_was = facts.attempt == run.attempt && !facts.completed();
+                    as_it_was && before.is_some_and(|before| facts.updated_at < before)
+                }),
+                Progress::Ended { run: Some(run), .. } => match seen.by_id.get(&run.id) {
+                    Some(facts) => facts.attempt == run.attempt && facts.completed(),
+                    None if !moves(deployment) => true,
+                    None => match self.lists.run(github, run.id).await {
+                        Ok(facts) => facts.attempt == run.attempt && facts.completed(),
+                        Err(Trouble::NotFound { .. }) => true,
+                        Err(trouble) => return Err(trouble),
+                    },
+                },
+                Progress::Planned | Progress::Ended { run: None, .. } => {
+                    named(&seen, &rollout.id(deployment), &deployment.planned.workflow).is_none()
+                }
+            };
+            if !still {
+                return Ok(false);
             }
-            Progress::Planned | Progress::Ended { run: None, .. } => {
-                named(&seen, &rollout.id(deployment), &deployment.planned.workflow).is_none()
-            }
-        };
-        Ok(rollout.deployments.iter().all(still))
+        }
+        Ok(true)
+    }
+}
+
+/// Whether its run is under way, or ended so that people may have re-run it by hand.
+fn moves(deployment: &Deployment) -> bool {
+    match &deployment.progress {
+        Progress::Followed(_) => true,
+        Progress::Ended { run: Some(_), end, .. } => *end != End::Succeeded,
+        _ => false,
     }
 }

@@ -304,6 +304,7 @@ fn by_settings(subject: &Subject, config: &Config, item: &Item, dispatch: &Dispa
     values.remove("deployment_id");
     let decided = "the default".to_owned();
     let mut mapping = Mapping { subject, item, values: values.clone(), decided, findings: Vec::new() };
+    mapping.check_environment(environment);
     let git_ref = mapping.git_ref(config.defaults.git_ref.as_ref(), &values);
     mapping.done(Planned {
         environment: environment.clone(),

@@ -43,7 +43,14 @@ pub fn finding(trouble: &Trouble) -> Option<Finding> {
         Some(needs) => (quoted(needs), needs.contains("write")),
         None => (needed(what), !what.starts_with("GET ")),
     };
-    let mut remedy = format!("Add {line} to the job's `permissions:`");
+    // Whoever reads before a dispatch writes after it: the line for that is the one that is missing.
+    let raised = ["actions", "pull-requests"]
+        .iter()
+        .fold(line.clone(), |line, scope| line.replace(&format!("{scope}: read"), &format!("{scope}: write")));
+    let mut remedy = format!("Add {raised} to the job's `permissions:`");
+    if raised != line {
+        remedy.push_str(" (`read` is enough for a preview or a dry run)");
+    }
     if writes {
         remedy.push_str(
             ". In a `pull_request` run of a fork or of Dependabot the token can only read, whatever `permissions:` says: there, use the `push` trigger",
@@ -83,7 +90,7 @@ mod tests {
     #[test]
     fn the_missing_line_is_named_and_a_read_only_token_explained() {
         let read = finding(&forbidden("GET /x", Some("actions: read"))).expect("a finding").line();
-        assert!(read.contains("Add `actions: read` to the job's `permissions:`"), "{read}");
+        assert!(read.contains("Add `actions: write` to the job's `permissions:` (`read` is enough"), "{read}");
         assert!(!read.contains("fork"), "{read}");
         let write =
             finding(&forbidden("POST /x", Some("issues: write; pull-requests: write"))).expect("a finding").line();
@@ -121,11 +128,11 @@ mod tests {
     #[test]
     fn without_githubs_header_the_line_follows_from_the_request() {
         for (what, line) in [
-            ("GET /repos/acme/infra/environments/prod/deployment_protection_rules", "`actions: read`"),
+            ("GET /repos/acme/infra/environments/prod/deployment_protection_rules", "`actions: write`"),
             ("POST /repos/acme/infra/actions/workflows/apply.yml/dispatches", "`actions: write`"),
             ("GET /repos/acme/actions/contents/live", "`contents: read`"),
             ("GET /repos/acme/infra/branches", "`contents: read`"),
-            ("GET /repos/acme/infra/commits/c0ffee/pulls", "`pull-requests: read`"),
+            ("GET /repos/acme/infra/commits/c0ffee/pulls", "`pull-requests: write`"),
             ("PATCH /repos/acme/infra/issues/comments/7", "`pull-requests: write`"),
         ] {
             let told = finding(&forbidden(what, None)).expect("a finding").line();

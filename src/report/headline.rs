@@ -68,8 +68,7 @@ fn standing(view: &View<'_>) -> String {
     for status in ORDER.into_iter().filter(|status| Some(*status) != told) {
         let number = view.count(status);
         if number > 0 {
-            // A count and its word stay on one line.
-            parts.push(words::unbroken(&format!("{number} {}", status.word())));
+            parts.push(format!("{number} {}", status.word()));
         }
     }
     parts.join(" · ")

@@ -104,7 +104,8 @@ fn line(view: &View<'_>, (deployment, standing): &(&Deployment, &Standing)) -> S
     };
     format!(
         "| {} | {} | {} | {} |\n",
-        words::unbroken(&words::status(standing.status)),
+        // The word as it is in outputs, so that it can be searched for.
+        words::status(standing.status).replace(' ', "\u{a0}"),
         words::to(name, &[&planned.environment]),
         words::unbroken(&when(deployment, standing)),
         notes(deployment, standing)

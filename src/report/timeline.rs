@@ -8,6 +8,8 @@
 
 use std::collections::BTreeMap;
 
+use chrono::TimeDelta;
+
 use super::{View, escape, fold, words};
 use crate::{
     rollout::{Deployment, Progress, Status},
@@ -98,7 +100,11 @@ fn bars(view: &View<'_>, deployment: &Deployment, status: Status) -> Vec<Bar> {
         let tag = if matches!(word, "blocked" | "waiting") { "done, " } else { "" };
         Bar { word, end: "", tag, from, to }
     });
-    let mut bars: Vec<Bar> = bars.filter(|bar| bar.to > bar.from).collect();
+    let (mut bars, empty): (Vec<Bar>, Vec<Bar>) = bars.partition(|bar| bar.to > bar.from);
+    if bars.is_empty() {
+        // All of it within a second: it is shown all the same.
+        bars.extend(empty.into_iter().next_back().map(|bar| Bar { to: bar.from + TimeDelta::seconds(1), ..bar }));
+    }
     let bad = status.finished() && !matches!(status, Status::Succeeded | Status::Skipped);
     if let Some(last) = bars.last_mut().filter(|_| bad) {
         last.end = match status {

@@ -22,7 +22,7 @@ use crate::{
 const VERSION: u32 = 1;
 
 /// What a packed state may take of the comment, in characters, so that people still see something.
-pub const ROOM: usize = 54_000;
+pub const ROOM: usize = 60_000;
 
 /// A state larger than this when unpacked is none of ours.
 const LARGEST: u64 = 16 * 1024 * 1024;

@@ -121,7 +121,7 @@ impl Watch<'_> {
             {
                 return Ended::Barred(why);
             }
-            if !self.case.job.inputs.wait {
+            if !self.case.job.inputs.wait && !self.observer.is_unsure() {
                 return Ended::OnePass;
             }
             idle = if passed.changed { 0 } else { idle + 1 };

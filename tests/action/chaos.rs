@@ -345,7 +345,7 @@ fn who_writes_a_deleted_comment_anew_and_finds_an_older_one_dispatches_nothing()
     let list = json!([component("vpc", "plat", "dev", &[component("app", "plat", "dev", &[])])]);
     let stage = Stage::new(world, &list);
     let child = stage.spawn();
-    stage.until("vpc runs", |world| world.sticky(PULL).is_some_and(|comment| comment.body.contains("1\u{a0}running")));
+    stage.until("vpc runs", |world| world.sticky(PULL).is_some_and(|comment| comment.body.contains("1 running")));
     let github = stage.github.clone();
     stage.github.after_effect(When::get("/issues/{issue_number}/comments"), move || {
         github.world(|world| {

@@ -3,16 +3,12 @@
 //! The one exception is a dispatch that never reached GitHub though it was sent: it is lost, and a re-run
 //! mends it.
 
-use std::{thread, time::Duration};
+use std::time::Duration;
 
 use serde_json::{Value, json};
-use simulated_github::{
-    Fault,
-    ReviewState::{Approved, Rejected},
-    When, World,
-};
+use simulated_github::{Fault, ReviewState::Approved, When, World};
 
-use crate::stage::{PULL, Stage, component, play_all, quick_world, will_say};
+use crate::stage::{Stage, component, play_all, quick_world, will_say};
 
 fn story() -> (World, Value) {
     let mut world = quick_world();
@@ -61,59 +57,6 @@ fn play(fault: &Fault, request: u64) {
     assert_eq!(stage.github.world(|world| world.comments.len()), 1, "{place}: one comment");
     assert!(stage.comment().contains("All 3 deployments succeeded"), "{place}: {}", stage.comment());
     assert_eq!(stage.github.world(|world| world.violations.clone()), Vec::<String>::new(), "{place}");
-}
-
-/// vpc waits and is approved, then `slow` runs for a while, in which lists are from before the approval.
-fn with_old_lists(slow: &'static str) -> Vec<String> {
-    let mut world = quick_world();
-    world.when(move |run| run.inputs["component"] == *slow).takes(Duration::from_millis(1500));
-    let list = json!([component("vpc", "plat-prod", "prod", &[component("app", "plat-prod", "dev", &[])])]);
-    let stage = Stage::new(world, &list).input("timeout", "20s");
-    let child = stage.spawn();
-    let says = |text: &str| stage.until(text, |world| world.sticky(PULL).is_some_and(|one| one.body.contains(text)));
-    says("waits for approval");
-    // So long that a list may be older than the approval by a while, and not older than the gate.
-    thread::sleep(Duration::from_millis(400));
-    let waited = stage.github.world(|world| {
-        let run = world.dispatched(0).unwrap().id;
-        let now = world.now();
-        world.approve(run, "prod", "mona", "yes").unwrap();
-        now
-    });
-    says("1\u{a0}running");
-    let changes = stage.github.world(|world| {
-        let age = u64::try_from(world.now() - waited).unwrap() + 200;
-        world.faults.times(2, When::get("/runs"), Fault::Stale(Duration::from_millis(age)));
-        world.comment_history().len()
-    });
-    stage.wait(child).expect("succeeded", 0);
-    stage.github.world(|world| world.comment_history().iter().map(|one| one.body.clone()).skip(changes).collect())
-}
-
-#[test]
-fn a_list_that_is_older_than_an_end_does_not_undo_it() {
-    for body in with_old_lists("app") {
-        assert!(!body.contains("waits for approval"), "{body}");
-    }
-}
-
-#[test]
-fn what_an_old_list_undid_is_told_again_by_the_next() {
-    let bodies = with_old_lists("vpc");
-    let last = |text: &str| bodies.iter().rposition(|body| body.contains(text));
-    let (waits, runs) = (last("waits for approval"), last("1\u{a0}running"));
-    assert!(waits.is_some(), "the old list was not seen: {bodies:#?}");
-    assert!(runs > waits, "{bodies:#?}");
-}
-
-#[test]
-fn a_rejection_that_github_lists_late_is_no_failure() {
-    let mut world = quick_world();
-    will_say(&mut world, "vpc", "prod", Rejected, "not today");
-    world.faults.times(2, When::get("/approvals"), Fault::Status(200, json!([])));
-    let stage = Stage::new(world, &json!([component("vpc", "plat-prod", "prod", &[])]));
-    stage.run().expect("rejected", 1);
-    assert!(stage.comment().contains("not today"), "{}", stage.comment());
 }
 
 /// Requests of the story that the README speaks of.

@@ -22,9 +22,9 @@ fn waiting() -> (Stage, std::process::Child) {
 
 fn await_gate(stage: &Stage) {
     stage.until("vpc waits and app is done", |world| {
-        world.sticky(PULL).is_some_and(|comment| {
-            comment.body.contains("waits for approval") && comment.body.contains("1\u{a0}succeeded")
-        })
+        world
+            .sticky(PULL)
+            .is_some_and(|comment| comment.body.contains("waits for approval") && comment.body.contains("1 succeeded"))
     });
 }
 
@@ -70,9 +70,9 @@ fn on_cancel_cancels_what_waits_and_nothing_that_is_approved() {
     .input("on-cancel", "cancel-waiting");
     let child = stage.spawn();
     stage.until("both are on their way", |world| {
-        world.sticky(PULL).is_some_and(|comment| {
-            comment.body.contains("waits for approval") && comment.body.contains("1\u{a0}running")
-        })
+        world
+            .sticky(PULL)
+            .is_some_and(|comment| comment.body.contains("waits for approval") && comment.body.contains("1 running"))
     });
     signal(&child, "TERM");
     stage.wait(child).expect("pending", 1);
@@ -158,7 +158,7 @@ fn killed_with(count: usize) -> Stage {
     let list: Vec<Value> = (0..count).map(|index| component(&format!("c{index}"), "plat-dev", "dev", &[])).collect();
     let stage = Stage::new(world, &json!(list)).input("on-cancel", "cancel-all");
     let mut child = stage.spawn();
-    let all = format!("{count}\u{a0}running");
+    let all = format!("{count} running");
     stage.until("all run", |world| world.sticky(PULL).is_some_and(|comment| comment.body.contains(&all)));
     child.kill().unwrap();
     child.wait().unwrap();
@@ -196,7 +196,7 @@ fn the_post_step_goes_on_with_cancellations_for_which_a_signal_left_no_time() {
     let list: Vec<Value> = (0..3).map(|index| component(&format!("c{index}"), "plat-dev", "dev", &[])).collect();
     let mut stage = Stage::new(world, &json!(list)).input("on-cancel", "cancel-all");
     let child = stage.spawn();
-    let running = |world: &mut World| world.sticky(PULL).is_some_and(|it| it.body.contains("3\u{a0}running"));
+    let running = |world: &mut World| world.sticky(PULL).is_some_and(|it| it.body.contains("3 running"));
     stage.until("all run", running);
     stage.github.world(|world| world.faults.always(When::post("/cancel").nth(2), Fault::Html502));
     signal(&child, "TERM");

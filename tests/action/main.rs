@@ -19,6 +19,7 @@ mod crashes;
 mod events;
 mod examples;
 mod faults;
+mod late;
 mod leaving;
 mod memory;
 mod mistakes;

@@ -130,10 +130,10 @@ fn a_listing_that_cannot_be_read_is_refused_and_off_does_not_ask() {
 #[test]
 fn a_missing_permission_is_named_before_anything_is_dispatched() {
     for (scope, level, line) in [
-        ("actions", "", "actions: read"),
+        ("actions", "", "actions: write"),
         ("contents", "", "contents: read"),
         ("pull-requests", "read", "pull-requests: write"),
-        ("pull-requests", "", "pull-requests: read"),
+        ("pull-requests", "", "pull-requests: write"),
     ] {
         let mut world = world();
         world.permissions.remove(scope);

@@ -174,7 +174,7 @@ fn a_run_that_people_rerun_while_it_is_watched_counts_as_it_ends_last() {
     ]);
     let stage = Stage::new(world, &list);
     let child = stage.spawn();
-    stage.until("vpc fails", |world| world.sticky(PULL).is_some_and(|comment| comment.body.contains("1\u{a0}failed")));
+    stage.until("vpc fails", |world| world.sticky(PULL).is_some_and(|comment| comment.body.contains("1 failed")));
     stage.github.world(|world| {
         let run = world.dispatches().iter().find(|dispatch| dispatch.inputs["component"] == *"vpc").unwrap().run;
         world.rerun(run, "hubot");
@@ -332,7 +332,7 @@ fn the_comment_tells_the_story() {
         |text: &str| stage.until(text, |world| world.sticky(PULL).is_some_and(|comment| comment.body.contains(text)));
     // And some seconds: the world's clock goes on meanwhile, and a slow machine must not make it an hour less one.
     let an_hour_later = || stage.github.world(|world| world.pass(HOUR + Duration::from_secs(11)));
-    says("2\u{a0}queued · 2\u{a0}blocked");
+    says("2 queued · 2 blocked");
     an_hour_later();
     says("1 of 4 deployments waits for approval");
     stage.github.world(|world| {
@@ -341,9 +341,9 @@ fn the_comment_tells_the_story() {
     });
     says("after the backup");
     an_hour_later();
-    says("2\u{a0}running");
+    says("2 running");
     an_hour_later();
-    says("2 of 4 deployments finished · 1\u{a0}queued");
+    says("2 of 4 deployments finished · 1 queued");
     an_hour_later();
     says("waits for approval");
     stage.github.world(|world| {
