@@ -423,6 +423,70 @@ mod tests {
         assert_eq!(deployment.waiting_since, Some(at(90)));
     }
 
+    fn gates(names: &[&str]) -> Option<Vec<crate::run::Gate>> {
+        let gate = |name: &&str| crate::run::Gate { environment: (*name).to_owned(), ..Default::default() };
+        Some(names.iter().map(gate).collect())
+    }
+
+    #[test]
+    fn a_gate_waits_since_it_came_whatever_others_did() {
+        // Status, when, gates, and since when it waits then.
+        for story in [
+            // One of two is opened: the other waits as long as before.
+            [("waiting", 10, &["a", "b"][..], 10), ("waiting", 50, &["b"], 10)],
+            // Another gate behind a job that ran.
+            [("in_progress", 20, &[], 0), ("waiting", 90, &["b"], 90)],
+        ] {
+            let mut deployment = fresh();
+            deployment.waiting_since = Some(at(5));
+            for (status, seconds, names, since) in story {
+                let facts = RunFacts { updated_at: at(seconds), ..run(status, None) };
+                if seconds == 10 {
+                    deployment.waiting_since = None;
+                }
+                let sighting = Sighting { run: facts, gates: gates(names), reviews: None, jobs: None };
+                apply(&mut deployment, &sighting, at(100));
+                assert!(
+                    since == 0 || deployment.waiting_since == Some(at(since)),
+                    "{status} at {seconds}: {deployment:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn what_does_not_explain_an_end_is_doubted() {
+        let waiting = |conclusion: &str, reviews, jobs| {
+            let facts = run("completed", Some(conclusion));
+            doubt(&fresh(), &Sighting { run: facts, gates: None, reviews: Some(reviews), jobs: Some(jobs) })
+        };
+        let open = Job { conclusion: None, ..job("", true) };
+        assert_eq!(waiting("failure", vec![], vec![job("failure", false)]), Some(Doubt::Reviews));
+        assert_eq!(waiting("failure", vec![rejected()], vec![job("failure", false)]), None);
+        assert_eq!(waiting("failure", vec![], vec![job("failure", true)]), None);
+        assert_eq!(waiting("failure", vec![], vec![open.clone()]), Some(Doubt::Jobs));
+        assert_eq!(waiting("cancelled", vec![], vec![open.clone()]), Some(Doubt::Jobs));
+        // What an earlier attempt's rejection explains is that attempt.
+        let mut before = fresh();
+        before.reviews = vec![Review { seen_at: at(10), ..rejected() }];
+        let facts = RunFacts { attempt: 2, began_at: at(20), ..run("completed", Some("failure")) };
+        let again = Sighting {
+            run: facts,
+            gates: None,
+            reviews: Some(vec![rejected()]),
+            jobs: Some(vec![job("failure", false)]),
+        };
+        assert_eq!(doubt(&before, &again), Some(Doubt::Reviews));
+        // A job that goes on, as is told, may have been started.
+        let (_, reason) =
+            ends(&mut fresh(), run("completed", Some("cancelled")), vec![], vec![Job { ran: false, ..open }]);
+        assert!(!reason.contains("before any job started"), "{reason}");
+        let (_, reason) = ends(&mut fresh(), run("completed", Some("cancelled")), vec![], vec![job("cancelled", true)]);
+        assert_eq!(reason, "cancelled in job `apply`");
+        let (_, reason) = ends(&mut fresh(), run("completed", Some("failure")), vec![], vec![]);
+        assert_eq!(reason, "GitHub's conclusion is `failure`, and no job says why");
+    }
+
     #[test]
     fn a_run_runs_since_it_last_began() {
         let mut deployment = fresh();

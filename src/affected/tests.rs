@@ -333,6 +333,15 @@ fn chain(depth: usize) -> String {
 }
 
 #[test]
+fn json_that_is_no_list_is_not_taken_for_the_name_of_a_component() {
+    for text in ["null", " null\n", "true", "5", "-1.5e3"] {
+        refused(text, &["which is JSON and no list"]);
+    }
+    assert_eq!(lines("null\nfalse"), ["1:null", "2:false"]);
+    assert_eq!(items(r#"[{"component": "a", "path": "./apps/red/"}]"#)[0].path.as_deref(), Some("apps/red"));
+}
+
+#[test]
 fn dependents_nest_a_hundred_deep_and_deeper_ones_are_refused_with_the_way_out() {
     let found = items(&chain(101));
     assert_eq!(found.len(), 101);
