@@ -132,10 +132,10 @@ impl Item {
 pub fn parse(text: &str) -> Result<List, String> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let begin = text.trim_start();
-    if let Ok(value @ (Value::Null | Value::Bool(_) | Value::Number(_))) = serde_json::from_str(begin) {
-        return Err(format!("is {value}, which is JSON and no list: it must be an array of objects, or text"));
-    }
     if !begin.starts_with(['[', '{']) || text::begins_with_brackets(begin) {
+        if let Ok(value @ (Value::Null | Value::Bool(_) | Value::Number(_))) = serde_json::from_str(begin) {
+            return Err(format!("is {value}, which is JSON and no list: it must be an array of objects, or text"));
+        }
         return text::lines(text).map(List::Lines);
     }
     let items = if begin.starts_with('{') {

@@ -62,7 +62,9 @@ fn main() {
     );
     println!("|---|---|---|---|---|---|---|---|---|");
     let rows = [(1, APPROVALS), (10, APPROVALS), (100, APPROVALS), (100, QUICK_APPROVALS), (1000, APPROVALS)];
-    for (deployments, approvals) in rows {
+    // `cargo bench --bench rollout -- start` measures the start alone.
+    let only_start = std::env::args().any(|word| word == "start");
+    for (deployments, approvals) in rows.into_iter().filter(|_| !only_start) {
         let cost = rollout(deployments, approvals);
         let each = |count: u64| count as f64 / cost.deployments as f64;
         println!(
@@ -202,12 +204,16 @@ fn shown(stage: &Stage) -> (Millis, Millis) {
 }
 
 /// From the start of the process to its first dispatch: requests, and how many of them come after each other,
-/// which is told by making each of them slow.
+/// which is told by making each of them slow. In real time: what a process does depends on how long its writes take.
 fn first_dispatch() {
     const SLOW: Duration = Duration::from_millis(200);
-    let measured = |slow: Option<Duration>| {
-        let stage = many(10);
+    let measured = |config: bool, slow: Option<Duration>| {
+        let mut stage = many(10);
+        stage.set("DEPLOYMENT_APPROVALS_HURRY", "1");
         let begun = stage.github.world(|world| {
+            if config {
+                world.file(".github/deployments.yml", "version: 1\n");
+            }
             if let Some(slow) = slow {
                 world.faults.always(When::any(), Fault::HangAfter(slow));
             }
@@ -219,10 +225,14 @@ fn first_dispatch() {
         child.wait().unwrap();
         stage.github.world(|world| (world.dispatches()[0].at - begun, world.dispatches()[0].request - 1))
     };
-    let (quick, requests) = measured(None);
-    let (slow, _) = measured(Some(SLOW));
-    let depth = (slow - quick) as f64 / SLOW.as_millis() as f64;
-    println!("start to first dispatch: {quick} ms, {requests} requests, {depth:.0} of them one after the other");
+    for (config, told) in [(true, "with a config file that is not checked out"), (false, "without a config file")] {
+        let (quick, requests) = measured(config, None);
+        let (slow, _) = measured(config, Some(SLOW));
+        let depth = (slow - quick) as f64 / SLOW.as_millis() as f64;
+        println!(
+            "start to first dispatch, {told}: {quick} ms, {requests} requests, {depth:.0} of them one after the other"
+        );
+    }
 }
 
 /// The start of the process alone.
