@@ -218,11 +218,12 @@ impl Observer {
         Ok((changed, moved))
     }
 
-    /// Whether this process has seen more of the attempt: its end, which comes once, or a later change.
+    /// Whether this process has seen more of the attempt: its end, which comes once, or a later change. An end is
+    /// believed whatever a server's clock says.
     fn is_old(&self, facts: &RunFacts) -> bool {
         self.applied.get(&facts.id).is_some_and(|known| {
-            let undone = known.completed() && !facts.completed();
-            known.attempt == facts.attempt && (undone || facts.updated_at < known.updated_at)
+            let before = known.completed() || facts.updated_at < known.updated_at;
+            known.attempt == facts.attempt && !facts.completed() && before
         })
     }
 
