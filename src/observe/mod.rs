@@ -167,6 +167,9 @@ impl Observer {
                 continue;
             };
             self.missing.remove(&index);
+            let Some(facts) = self.unless_undone(github, deployment, facts).await? else {
+                continue;
+            };
             if deployment.run().is_some_and(|known| facts.attempt < known.attempt) || self.is_old(&facts) {
                 // An old list: a newer attempt is known, or more of this one.
                 continue;
@@ -216,6 +219,28 @@ impl Observer {
             }
         }
         Ok((changed, moved))
+    }
+
+    /// A list that says that an attempt goes on whose end an earlier process took down: one of the two is wrong, and
+    /// the run itself tells which.
+    async fn unless_undone(
+        &mut self,
+        github: &Github,
+        deployment: &Deployment,
+        listed: RunFacts,
+    ) -> Result<Option<RunFacts>, Trouble> {
+        let ended = match &deployment.progress {
+            Progress::Ended { end, run: Some(run), .. } => *end != End::Lost && run.attempt == listed.attempt,
+            _ => false,
+        };
+        if !ended || listed.completed() || self.applied.contains_key(&listed.id) {
+            return Ok(Some(listed));
+        }
+        match self.lists.run(&github.within(github.tempo().one_run), listed.id).await {
+            Ok(facts) => Ok(Some(facts)),
+            Err(Trouble::NotFound { .. } | Trouble::OutOfTime { .. }) => Ok(None),
+            Err(trouble) => Err(trouble),
+        }
     }
 
     /// Whether this process has seen more of the attempt: its end, which comes once, or a later change. An end is

@@ -193,3 +193,26 @@ fn a_sweep_sees_a_run_that_was_rerun_by_hand_though_nothing_of_its_workflow_is_u
     assert!(statuses.contains(&"net plat-dev: succeeded".to_owned()), "{statuses:?}");
     assert!(stage.github.world(|world| world.dispatches().len()) == 3, "app goes on");
 }
+
+#[test]
+fn an_end_that_an_earlier_pass_took_down_is_not_undone_by_an_old_list() {
+    let mut world = quick_world();
+    world.when(|run| run.inputs["component"] == *"bad").takes(Duration::from_millis(400)).fails("terraform apply");
+    let list = json!([component("bad", "plat-dev", "dev", &[]), component("x", "plat-prod", "prod", &[])]);
+    let mut stage = Stage::new(world, &list).input("wait", "false").input("fail-on", "never");
+    stage.run();
+    stage.next_attempt();
+    stage.run();
+    let before = stage.github.world(|world| world.now());
+    stage.until("bad fails", |world| world.dispatched(0).unwrap().conclusion() == Some("failure"));
+    stage.next_attempt();
+    assert!(stage.run().statuses().contains(&"bad plat-dev: failed".to_owned()));
+    stage.github.world(|world| {
+        let age = u64::try_from(world.now() - before).unwrap();
+        world.faults.once(When::get("/runs"), Fault::Stale(Duration::from_millis(age)));
+    });
+    stage.next_attempt();
+    let ended = stage.run();
+    assert!(ended.statuses().contains(&"bad plat-dev: failed".to_owned()), "{}", ended.log);
+    assert!(!ended.log.contains("running"), "{}", ended.log);
+}
